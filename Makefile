@@ -1,0 +1,87 @@
+# Large Models from the Ground Up. `make` lists what there is to call; each target does the set-up it needs.
+#
+#   make run NB=01 ARGS="-p LEARNING_RATE 0.5"      NB: chapters (all when empty), ARGS: handed on
+#   make run OUT=/elsewhere                         for a checkout that cannot be written
+#
+# Works in folders whose names hold spaces: so paths are quoted, and no path is a target.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test portable lab doctor setup budget refresh tidy lock verify-data clean
+.NOTPARALLEL:
+
+NB =
+ARGS =
+OUT = build
+# The first Python that fits and can make environments, each tried by calling it; else python3, and doctor says why not.
+FITS = import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON = $(eval PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	"$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3))$(PYTHON)
+VENV = $(shell if [ -f .venv/groundup-setup.txt ] || [ -w . ]; then echo .venv; else echo "$(OUT)/.venv"; fi)
+PY = "$(VENV)/bin/python"
+
+# Nothing is written outside the checkout and OUT: caches and settings of all libraries go to OUT/.home.
+HOME_DIR := $(if $(filter /%,$(OUT)),$(OUT),$(CURDIR)/$(OUT))/.home
+export KERAS_HOME := $(HOME_DIR)/keras
+export MPLCONFIGDIR := $(HOME_DIR)/matplotlib
+export JUPYTER_CONFIG_DIR := $(HOME_DIR)/jupyter/config
+export JUPYTER_DATA_DIR := $(HOME_DIR)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(HOME_DIR)/jupyter/runtime
+export IPYTHONDIR := $(HOME_DIR)/ipython
+export XDG_CACHE_HOME := $(HOME_DIR)/cache
+export RUFF_CACHE_DIR := $(HOME_DIR)/ruff
+export PYTHONPATH := $(CURDIR)/src
+
+NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
+# NB=01 selects what has "01_" in its name; NB="01 02" either
+empty :=
+CHOSEN = $(foreach n,$(NB),$(if $(filter 0% 1%,$(n)),$(firstword $(subst _, ,$(n)))_,$(n)))
+SELECT = $(if $(NB),-k "$(subst $(empty) , or ,$(strip $(CHOSEN)))")
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
+
+run: setup  ## run the chapters (NB="01 02"), results and pages in OUT
+	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" $(ARGS)
+
+test: setup  ## lint, unit tests, and every chapter's outputs compared
+	@$(PY) -m ruff check .
+	@exec $(NBVAL) $(if $(NB),tests/test_notebooks.py,tests) notebooks $(SELECT) $(ARGS)
+
+portable: setup  ## the chapters' outputs again: without oneDNN, with one thread, with other BLAS kernels
+	@for way in "TF_ENABLE_ONEDNN_OPTS=0" "OPENBLAS_CORETYPE=Nehalem" "OPENBLAS_CORETYPE=Sandybridge" \
+	  "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1"; do \
+	  echo "$$way"; env $$way $(NBVAL) notebooks $(SELECT) $(ARGS) || exit 1; done
+
+lab: setup  ## read and run the chapters in JupyterLab
+	@exec $(PY) -m jupyterlab --notebook-dir notebooks $(ARGS)
+
+doctor:  ## what is missing on this machine, and how to mend it
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no Python here: apt install python3 python3-venv"; exit 1; }
+	@exec "$(PYTHON)" -I src/groundup/doctor.py check "$(VENV)"
+
+setup:  ## the virtual environment, once (the other targets call it)
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no Python here: apt install python3 python3-venv"; exit 1; }
+	@exec "$(PYTHON)" -I src/groundup/doctor.py setup "$(VENV)"
+
+verify-data: setup  ## check every data file against its hash
+	@exec $(PY) -m groundup.data
+
+clean:  ## delete results and caches (the environment stays: delete .venv by hand)
+	@rm -rf build .ruff_cache .pytest_cache
+	@find src tests data notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+budget: setup  ## for authors: measure the chapters, write the table in README.md
+	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --budget $(ARGS)
+
+refresh: setup  ## for authors: run the chapters and keep their outputs in notebooks/
+	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --refresh $(ARGS)
+
+tidy: setup  ## for authors: bring the notebooks into their one form
+	@exec $(PY) -m groundup.tidy notebooks/*.ipynb
+
+lock:  ## for authors: requirements.txt anew from pyproject.toml (ARGS=--upgrade takes newer versions)
+	@"$(PYTHON)" -m venv build/lock-venv
+	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@build/lock-venv/bin/python -m uv pip compile --quiet --universal --only-binary :all: --generate-hashes \
+	  --python-version 3.10 --custom-compile-command "make lock" $(ARGS) pyproject.toml -o requirements.txt

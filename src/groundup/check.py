@@ -1,0 +1,183 @@
+"""Claims that can fail, gradients checked three ways, and exercises that answer.
+
+A claim asserts first and then prints one line that is the same on every machine. When the environment variable
+GROUNDUP_CLAIMS names a file (``make run`` sets it), each claim is also appended there as a line of JSON.
+"""
+
+import contextlib
+import io
+import json
+import os
+
+import numpy as np
+
+from . import exercises
+
+
+def at_least(name, value, bound):
+    """Claim that value >= bound (two numbers); NaN fails. Raises AssertionError naming both."""
+    _claim(name, f" is at least {bound}", value, bound, _number(name, value) >= bound)
+
+
+def at_most(name, value, bound):
+    """Claim that value <= bound (two numbers); NaN fails. Raises AssertionError naming both."""
+    _claim(name, f" is at most {bound}", value, bound, _number(name, value) <= bound)
+
+
+def close(name, value, expected, rtol=1e-6, atol=0.0):
+    """Claim that two numbers, or two arrays of one shape, agree: abs(value - expected) <= atol + rtol * abs(expected).
+
+    Raises:
+        AssertionError: shapes differ, or an entry is off; names the worst entry of both.
+    """
+    value, expected = np.asarray(value, dtype=float), np.asarray(expected, dtype=float)
+    if value.shape != expected.shape:
+        _claim(name, "", value.shape, expected.shape, False, f"shape {value.shape}, wanted {expected.shape}")
+    within = np.isclose(value, expected, rtol=rtol, atol=atol)
+    worst = np.unravel_index(np.argmin(within), within.shape)  # the first entry that is off, if any is
+    where = f" at {tuple(map(int, worst))}" if worst else ""
+    seen, wanted = value[worst], expected[worst]
+    tolerance = f"{rtol:g} relative" if rtol else f"{atol:g}"
+    _claim(name, f": equal within {tolerance}", seen, wanted, bool(within.all()), f"{seen}{where}, wanted {wanted}")
+
+
+def equal(name, value, expected):
+    """Claim that two values, or two arrays, are exactly equal. Raises AssertionError naming both."""
+    same = np.array_equal(value, expected) if isinstance(value, np.ndarray) else value == expected
+    text = ": equal" if isinstance(value, np.ndarray) else f" is {expected}"
+    _claim(name, text, value, expected, bool(same))
+
+
+def holds(name, condition):
+    """Claim that a condition is true. Raises AssertionError with the name of the claim."""
+    _claim(name, "", bool(condition), True, bool(condition))
+
+
+def refused(name, claim):
+    """Claim that another claim fails: a wrong formula, say, that a check must catch.
+
+    Args:
+        name: str, what should be refused.
+        claim: function without arguments that makes the other claim.
+
+    Returns:
+        str: what the other claim said.
+
+    Raises:
+        AssertionError: the other claim held.
+    """
+    path = os.environ.pop("GROUNDUP_CLAIMS", None)  # the report counts this claim, not the other one
+    said = None
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            claim()
+    except AssertionError as error:
+        said = str(error)
+    finally:
+        if path:
+            os.environ["GROUNDUP_CLAIMS"] = path
+    _claim(name, " is refused", said is not None, True, said is not None, "it was accepted")
+    return said
+
+
+def gradients(name, loss, gradient, at, tape_loss, rtol=1e-6):
+    """Claim that a gradient agrees with central differences and with ``tf.GradientTape``, in double precision.
+
+    Args:
+        name: str, what the gradient is of.
+        loss: function of the parameters, NumPy arrays, to a float.
+        gradient: function of the parameters to a list of arrays, one for each parameter, of its shape.
+        at: list of float arrays, the parameters.
+        tape_loss: the same loss as a function of ``tf.Variable`` parameters (float64) to a scalar tensor.
+        rtol: float, largest error of a parameter's gradient relative to its largest entry.
+
+    Raises:
+        AssertionError: names the parameter, the way that disagrees and the relative error.
+    """
+    import tensorflow as tf
+
+    at = [np.asarray(p, dtype=np.float64) for p in at]
+    ours = [np.asarray(g, dtype=np.float64) for g in gradient(*at)]
+    variables = [tf.Variable(p) for p in at]
+    with tf.GradientTape() as tape:
+        value = tape_loss(*variables)
+    theirs = {
+        "finite differences": finite_differences(loss, at),
+        "GradientTape": [g.numpy() for g in tape.gradient(value, variables)],
+    }
+    for way, others in theirs.items():
+        for i, (a, b) in enumerate(zip(ours, others, strict=True)):
+            if a.shape != b.shape:
+                _claim(name, "", a.shape, b.shape, False, f"parameter {i} has shape {a.shape}, {way} {b.shape}")
+            scale = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0), 1e-12)
+            error = np.abs(a - b).max(initial=0.0) / scale
+            if not error <= rtol:
+                _claim(name, "", error, rtol, False, f"parameter {i} differs from {way} by {error:.1e} relative")
+    _claim(name, ": formula = finite differences = GradientTape", rtol, rtol, True)
+
+
+def finite_differences(loss, at):
+    """Gradient by central differences, (loss(p + h) - loss(p - h)) / 2h, one entry at a time.
+
+    Args:
+        loss: function of NumPy arrays to a float.
+        at: list of float64 arrays, the parameters.
+
+    Returns:
+        list of arrays, one for each parameter, of its shape. The step h = cbrt(machine epsilon) * max(1, abs(p))
+        balances rounding against truncation; see Nocedal and Wright, Numerical Optimization (2006), section 8.1.
+    """
+    at = [np.array(p, dtype=np.float64) for p in at]
+    result = [np.zeros_like(p) for p in at]
+    for p, g in zip(at, result, strict=True):
+        for i in np.ndindex(p.shape):
+            kept = p[i]
+            h = np.cbrt(np.finfo(float).eps) * max(1.0, abs(kept))
+            p[i] = kept + h
+            above = float(loss(*at))
+            p[i] = kept - h
+            below = float(loss(*at))
+            p[i] = kept
+            g[i] = (above - below) / (2 * h)
+    return result
+
+
+def exercise(number, answer):
+    """Grade an answer and print one line: not answered yet, right, or a hint fitted to the mistake.
+
+    Args:
+        number: str such as "01.2": chapter and exercise.
+        answer: what the exercise asks for. Nothing it does raises here: wrong types, exceptions and endless loops
+            become hints.
+
+    Raises:
+        ValueError: no such exercise; lists those there are.
+    """
+    print(number, exercises.grade(number, answer))
+
+
+def _number(name, value):
+    value = np.asarray(value)
+    if value.size != 1:
+        raise TypeError(f"{name}: a claim compares one number, this is an array of shape {value.shape}.")
+    return float(value.reshape(()))
+
+
+def _claim(name, text, value, bound, ok, detail=None):
+    path = os.environ.get("GROUNDUP_CLAIMS")
+    if path:
+        line = {"name": name, "claim": name + text, "value": _plain(value), "bound": _plain(bound), "ok": bool(ok)}
+        with open(path, "a", encoding="utf-8") as report:
+            report.write(json.dumps(line, ensure_ascii=False) + "\n")
+    if not ok:
+        raise AssertionError(f"not so: {name}{text}; {detail or f'it is {value}'}")
+    print(f"ok  {name}{text}")
+
+
+def _plain(value):
+    """A value as JSON can hold it: numbers as they are, all else as short text."""
+    value = np.asarray(value)
+    if value.size == 1 and value.dtype.kind in "biuf":
+        number = value.reshape(()).item()
+        return number if np.isfinite(number) else str(number)
+    return str(value)[:200]

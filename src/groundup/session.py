@@ -1,0 +1,66 @@
+"""Start a chapter: quiet imports, one seed, the house style for figures."""
+
+import os
+import sys
+import tempfile
+
+
+def start(seed):
+    """Import Keras on TensorFlow quietly, seed Python, NumPy and Keras, and set the style of the figures.
+
+    Args:
+        seed: int; a chapter uses its own number. Random steps later in a chapter are seeded again where they happen.
+
+    Raises:
+        ImportError: Keras or TensorFlow cannot be imported; says how to mend it and shows what they printed.
+    """
+    keras = _import_keras()
+    from . import plots
+
+    keras.utils.set_random_seed(seed)
+    plots.style()
+    print(f"ready: seed {seed}, Keras 3 on TensorFlow")
+
+
+def versions():
+    """Versions of what the numbers of a chapter depend on.
+
+    Returns:
+        dict from name to version string: Python, NumPy, Keras, TensorFlow.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"Python": python, "NumPy": np.__version__, "Keras": keras.__version__, "TensorFlow": tf.__version__}
+
+
+def _import_keras():
+    # TensorFlow writes to file descriptor 2 from C++ while it loads and when it first looks for devices, whatever
+    # TF_CPP_MIN_LOG_LEVEL says. The descriptor goes to a file meanwhile, which is shown only when the import fails.
+    if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        backend = os.environ["KERAS_BACKEND"]
+        raise ImportError(f"KERAS_BACKEND is {backend!r}, the chapters need 'tensorflow': unset it and restart.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        failure = None
+        try:
+            import keras
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except Exception as error:
+            failure = error
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        if failure is not None:
+            log.seek(0)
+            sys.stderr.write(log.read().decode(errors="replace"))
+            message = f"Keras on TensorFlow could not be imported ({failure}). 'make doctor' says what is missing."
+            raise ImportError(message) from failure
+    return keras

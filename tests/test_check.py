@@ -1,0 +1,119 @@
+"""Claims fail when they should, print the same line everywhere, and reach the report."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from groundup import check
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("claim", "line"),
+    [
+        (lambda: check.at_least("accuracy", 0.98, 0.97), "ok  accuracy is at least 0.97"),
+        (lambda: check.at_most("loss", np.float32(0.5), 0.5), "ok  loss is at most 0.5"),
+        (lambda: check.close("both", [1.0, 2.0], [1.0, 2.0 + 1e-9]), "ok  both: equal within 1e-06 relative"),
+        (lambda: check.close("both", 1.0, 1.5, rtol=0, atol=1), "ok  both: equal within 1"),
+        (lambda: check.equal("shape", (2, 3), (2, 3)), "ok  shape is (2, 3)"),
+        (lambda: check.equal("all", np.arange(3), np.arange(3)), "ok  all: equal"),
+        (lambda: check.holds("it rains", True), "ok  it rains"),
+    ],
+)
+def test_a_true_claim_prints_one_line(claim, line, capsys):
+    claim()
+    assert capsys.readouterr().out == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        (lambda: check.at_least("accuracy", 0.96, 0.97), "accuracy is at least 0.97; it is 0.96"),
+        (lambda: check.at_least("accuracy", NAN, 0.97), "it is nan"),
+        (lambda: check.at_most("loss", NAN, 1), "it is nan"),
+        (lambda: check.at_most("loss", 1.01, 1), "it is 1.01"),
+        (lambda: check.close("both", [1.0, 2.0], [1.0, 2.1]), r"2.0 at \(1,\), wanted 2.1"),
+        (lambda: check.close("both", NAN, 1.0), "nan, wanted 1.0"),
+        (lambda: check.close("both", NAN, NAN), "nan"),
+        (lambda: check.close("both", np.ones(2), np.ones((2, 1))), r"shape \(2,\), wanted \(2, 1\)"),
+        (lambda: check.equal("shape", (2, 3), (3, 2)), r"shape is \(3, 2\); it is \(2, 3\)"),
+        (lambda: check.equal("all", np.arange(3), np.arange(4)), "all: equal"),
+        (lambda: check.holds("it rains", False), "not so: it rains"),
+    ],
+)
+def test_a_false_claim_fails_with_what_it_saw(claim, words, capsys):
+    with pytest.raises(AssertionError, match=words):
+        claim()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_claim_about_an_array_is_a_mistake():
+    with pytest.raises(TypeError, match=r"one number, this is an array of shape \(2,\)"):
+        check.at_least("accuracy", np.ones(2), 0.5)
+
+
+def test_claims_reach_the_report_true_or_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims ü.jsonl"))
+    check.at_least("accuracy", 0.98, 0.97)
+    with pytest.raises(AssertionError):
+        check.at_most("loss", NAN, 1)
+    lines = (tmp_path / "claims ü.jsonl").read_text(encoding="utf-8").splitlines()
+    first, second = map(json.loads, lines)
+    assert (first["name"], first["value"], first["bound"], first["ok"]) == ("accuracy", 0.98, 0.97, True)
+    assert (second["value"], second["ok"]) == ("nan", False)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gradients_accepts_the_right_one_and_refuses_every_wrong_one(seed):
+    rng = np.random.default_rng(seed)
+    n, d = rng.integers(2, 9, size=2)
+    X, y = rng.normal(size=(n, d)), rng.normal(size=n)
+
+    def loss(w, b):
+        return np.mean((X @ w + b - y) ** 2)
+
+    def gradient(w, b):
+        e = X @ w + b - y
+        return [2 * X.T @ e / n, 2 * e.mean()]
+
+    def tape_loss(w, b):
+        return tf.reduce_mean((tf.linalg.matvec(X, w) + b - y) ** 2)
+
+    at = [rng.normal(size=d), rng.normal()]
+    check.gradients("right", loss, gradient, at, tape_loss)
+    wrong = {
+        "half": lambda *p: [g / 2 for g in gradient(*p)],
+        "sign": lambda *p: [-g for g in gradient(*p)],
+        "bias forgotten": lambda *p: [gradient(*p)[0], 0.0],
+        "one part in 100,000": lambda *p: [g * (1 + 1e-5) for g in gradient(*p)],
+        "not a number": lambda *p: [g * NAN for g in gradient(*p)],
+    }
+    for name, broken in wrong.items():
+        with pytest.raises(AssertionError, match="differs from finite differences"):
+            check.gradients(name, loss, broken, at, tape_loss)
+    with pytest.raises(AssertionError, match="differs from GradientTape"):
+        check.gradients("tape", loss, gradient, at, lambda w, b: 2 * tape_loss(w, b))
+    with pytest.raises(AssertionError, match="shape"):
+        check.gradients("shape", loss, lambda *p: [g[..., None] for g in map(np.asarray, gradient(*p))], at, tape_loss)
+
+
+def test_finite_differences_leaves_its_arguments_alone():
+    at = [np.array([1.0, 2.0])]
+    slope = check.finite_differences(lambda p: float(p[0] ** 3 + p[1]), at)
+    np.testing.assert_allclose(slope[0], [3, 1], rtol=1e-8)
+    np.testing.assert_array_equal(at[0], [1, 2])
+
+
+def test_refused_turns_a_claim_round(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims"))
+    said = check.refused("a loss of 2", lambda: check.at_most("loss", 2, 1))
+    assert said == "not so: loss is at most 1; it is 2"
+    assert capsys.readouterr().out == "ok  a loss of 2 is refused\n"
+    with pytest.raises(AssertionError, match="a loss of 0 is refused; it was accepted"):
+        check.refused("a loss of 0", lambda: check.at_most("loss", 0, 1))
+    with pytest.raises(ZeroDivisionError):
+        check.refused("a mistake in the claim itself", lambda: check.at_most("loss", 1 / 0, 1))
+    verdicts = [json.loads(line)["ok"] for line in (tmp_path / "claims").read_text().splitlines()]
+    assert verdicts == [True, False]

@@ -1,0 +1,114 @@
+"""Whatever an answer does, grading ends with one line and raises nothing."""
+
+import importlib
+import itertools
+import pkgutil
+import time
+
+import numpy as np
+import pytest
+from groundup import check, exercises
+
+
+def boom(*args):
+    raise RuntimeError("boom")
+
+
+def loop(*args):
+    for _ in itertools.count():
+        pass
+
+
+def stubborn_loop(*args):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+
+def leave(*args):
+    raise SystemExit(3)
+
+
+HOSTILE = {
+    "a number": 3.0,
+    "a string": "solution",
+    "a class": dict,
+    "no arguments": lambda: 1.0,
+    "an exception": boom,
+    "an exit": leave,
+    "a string result": lambda *args: "0.75",
+    "a dict result": lambda *args: {"loss": 1.0},
+    "NaN": lambda *args: float("nan"),
+    "infinity": lambda *args: float("inf"),
+    "a wrong shape": lambda *args: np.ones((3, 3, 3)),
+    "ragged": lambda *args: [[1.0], [1.0, 2.0]],
+    "complex": lambda *args: 1j,
+    "its own argument": lambda *args: args[0],
+    "a generator": lambda *args: (i for i in args),
+    "an object that raises": type("Odd", (), {"__call__": boom, "__array__": boom})(),
+}
+
+
+CHAPTERS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name.startswith("ch")]
+EXERCISES = [n for name in CHAPTERS for n in importlib.import_module(f"groundup.exercises.{name}").GRADERS]
+
+
+@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("number", EXERCISES)
+def test_hostile_answers_get_a_hint(number, answer):
+    verdict = exercises.grade(number, answer)
+    assert verdict.startswith("not yet: "), verdict
+    assert "\n" not in verdict
+
+
+@pytest.mark.parametrize("stub", [lambda *args: None, lambda *args: ..., ..., None], ids=["None", "...", "value", "no"])
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_untouched_stub_is_not_answered(number, stub):
+    assert exercises.grade(number, stub) == "not answered yet"
+
+
+@pytest.mark.parametrize("answer", [loop, stubborn_loop])
+def test_an_endless_loop_is_cut_short(answer, monkeypatch):
+    monkeypatch.setattr(exercises, "SECONDS", 0.5)
+    start = time.perf_counter()
+    assert "still running" in exercises.grade("01.1", answer)
+    assert time.perf_counter() - start < 3
+
+
+def test_an_answer_that_changes_its_input_is_told():
+    def in_place(prediction, target):
+        prediction -= target
+        return np.mean(prediction**2)
+
+    assert "changes an array it was given" in exercises.grade("01.1", in_place)
+
+
+def test_what_an_answer_prints_is_shown_up_to_a_limit(capsys):
+    def talkative(prediction, target):
+        print("x" * 1_000_000)
+        return np.mean((prediction - target) ** 2)
+
+    assert exercises.grade("01.1", talkative) == "right"
+    assert capsys.readouterr().out == "x" * 2000 + "\n"
+
+
+def test_the_reader_can_still_interrupt():
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exercises.grade("01.1", interrupted)
+
+
+def test_unknown_exercises_are_named():
+    with pytest.raises(ValueError, match=r"no exercise '01\.9': chapter 01 has 01\.1, 01\.2"):
+        check.exercise("01.9", boom)
+    with pytest.raises(ValueError, match="there are exercises for chapters 01"):
+        check.exercise("99.1", boom)
+
+
+def test_check_prints_number_and_verdict(capsys):
+    check.exercise("01.1", lambda prediction, target: np.mean((prediction - target) ** 2))
+    assert capsys.readouterr().out == "01.1 right\n"

@@ -1,0 +1,75 @@
+"""A quiet start, the same numbers each time, and an instant import."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def run(code, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
+    )
+
+
+def test_start_is_quiet_and_seeds_everything():
+    code = (
+        "from groundup import session; import random, numpy as np; session.start(7); import keras\n"
+        "print(random.random(), np.random.rand(), float(keras.random.uniform(())), float(keras.random.uniform(())))"
+    )
+    first, second = run(code), run(code)
+    assert first.returncode == 0, first.stderr
+    assert first.stderr == ""
+    assert first.stdout.startswith("ready: seed 7, Keras 3 on TensorFlow\n")
+    assert first.stdout == second.stdout
+
+
+def test_the_package_is_imported_without_keras_at_once():
+    code = (
+        "import time, sys; start = time.perf_counter(); import groundup; took = time.perf_counter() - start\n"
+        "assert 'keras' not in sys.modules and 'numpy' not in sys.modules; print(took)"
+    )
+    took = float(run(code).stdout)
+    assert took < 0.2
+
+
+def test_modules_do_not_load_keras():
+    code = (
+        "import sys; from groundup import check, data, plots, run, session, tidy\n"
+        "print([name for name in ('keras', 'tensorflow', 'matplotlib') if name in sys.modules])"
+    )
+    done = run(code)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_another_backend_is_refused_in_a_sentence():
+    done = run("from groundup import session; session.start(1)", KERAS_BACKEND="numpy")
+    assert done.returncode != 0
+    assert "KERAS_BACKEND is 'numpy', the chapters need 'tensorflow'" in done.stderr
+
+
+def test_a_failing_import_is_shown_with_the_way_out(tmp_path):
+    (tmp_path / "keras.py").write_text("import os; os.write(2, b'the cause, from C'); raise OSError('broken')")
+    done = run(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from groundup import session; session.start(1)")
+    assert "the cause, from C" in done.stderr
+    assert "make doctor" in done.stderr.splitlines()[-1]
+
+
+def test_surface_draws_paths():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from groundup import plots
+
+    plots.style()
+    fig, ax = plt.subplots()
+    path = np.array([[1.0, 1.0], [0.5, 0.2], [0.0, 0.0]])
+    plots.surface(ax, lambda u, v: u**2 + 3 * v**2, (-2, 2), (-1, 1), {"descent": path})
+    drawn = [line for line in ax.lines if line.get_label() == "descent"]
+    np.testing.assert_array_equal(drawn[0].get_xydata(), path)
+    assert ax.get_xlim() == pytest.approx((-2, 2))
+    plt.close(fig)
