@@ -60,6 +60,7 @@ def test_r_reader(recipe, version, encoding):
     lambda rdb: integer(7) + rdb[4:],
     lambda rdb: r_database([b"A" + r_vector(["a"])[1:]]),
     lambda rdb: r_database([r_vector(["a"]) + b"?"]),
+    lambda rdb: r_database([r_vector(["a"]).replace(integer(1 << 15 | 9), integer(1 << 15 | 10))]),
     lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(13) + integer(1))]),
     lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(16 | 512) + integer(1))]),
 ])

@@ -28,7 +28,7 @@ ELSEWHERE = "choose another place, as in make run VENV=/elsewhere/.venv"
 CAUSES = [  # what pip or venv print, and what it means; the first that fits is said
     (r"No space left on device|Disk quota exceeded|Errno 28\b|Errno 122\b",
      f"the disk is full, and the set-up needs {DISK_GB} GB: free some, or {ELSEWHERE}"),
-    (r"DO NOT MATCH THE HASHES.*?\n\s+(?P<name>[\w.=-]+)",
+    (r"(?s)DO NOT MATCH THE HASHES.*?\n\s+(?P<name>[\w.=-]+)",
      "what the package index sent for {name} has not the locked hash and was not installed: try again; if it stays "
      "so, the index, or a proxy on the way, alters packages"),
     (r"Permission denied|Read-only file system|Errno 13\b|Errno 30\b",

@@ -232,8 +232,6 @@ def run_chapter(path, values, out, scratch, timeout):
     Returns:
         dict for the report: seconds, peak_mb, parameters, error (None or words), claims; and the executed notebook.
     """
-    from nbconvert import HTMLExporter
-
     print(f"\n{path.stem}", flush=True)
     nb = tidy.clean(nbformat.read(path, as_version=4))
     progress, claims = Progress(nb), scratch / "claims.jsonl"
@@ -260,6 +258,8 @@ def run_chapter(path, values, out, scratch, timeout):
         print("\n" * progress.live + f"{path.stem}: cell {progress.number} of {len(progress.labels)} failed\n"
               f"    {progress.first_line}\n{error[:2000]}\nThe notebook so far: {partial}", flush=True)
     else:
+        from nbconvert import HTMLExporter
+
         page, _ = HTMLExporter().from_notebook_node(executed, resources={"metadata": {"name": path.stem}})
         tidy.write(out / f"{path.stem}.ipynb", nbformat.writes(executed) + "\n")
         tidy.write(out / f"{path.stem}.html", page)

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
+LANGUAGE = {"name": "python"}
 KEPT = ("tags", "jupyter", "slideshow", "editable", "deletable")  # what a cell's metadata may hold
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|root|Users|work|tmp|opt|private|mnt|var/folders)/[^\s\"'<>]+"
                           r"|[A-Za-z]:\\+Users\\+[^\s\"'<>]+|[^\s\"'<>]*/site-packages/[^\s\"'<>]*")
