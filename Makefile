@@ -30,6 +30,7 @@ export JUPYTER_RUNTIME_DIR := $(HOME_DIR)/jupyter/runtime
 export IPYTHONDIR := $(HOME_DIR)/ipython
 export XDG_CACHE_HOME := $(HOME_DIR)/cache
 export RUFF_CACHE_DIR := $(HOME_DIR)/ruff
+export NPM_CONFIG_CACHE := $(HOME_DIR)/npm
 export PYTHONPATH := $(CURDIR)/src
 
 NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
@@ -68,7 +69,7 @@ verify-data: setup  ## check every data file against its hash
 	@exec $(PY) -m groundup.data
 
 clean:  ## delete results and caches (the environment stays: delete .venv by hand)
-	@rm -rf build .ruff_cache .pytest_cache
+	@rm -rf build __pycache__ .ruff_cache .pytest_cache
 	@find src tests data notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 budget: setup  ## for authors: measure the chapters, write the table in README.md
