@@ -1,0 +1,73 @@
+"""One line per epoch, the same on every machine."""
+
+import subprocess
+import sys
+
+import pytest
+from groundup import training
+
+
+def test_a_line_is_as_wide_as_the_last_one():
+    logs = {"loss": 0.12349, "accuracy": 1.0, "val_loss": 12.5}
+    assert training.epoch_line(3, 10, logs) == "epoch  3/10  loss 0.123  accuracy 1.000  val_loss 12.500"
+    assert training.epoch_line(10, 10, {"loss": float("nan")}) == "epoch 10/10  loss nan"
+    assert training.epoch_line(1, 3, {}) == "epoch 1/3"
+
+
+def test_the_loss_comes_first_and_validation_last():
+    logs = {"accuracy": 1, "loss": 2, "val_accuracy": 3, "val_loss": 4, "auc": 5}  # Keras sorts some of them by name
+    line = training.epoch_line(1, 1, logs)
+    assert line == "epoch 1/1  loss 2.000  accuracy 1.000  auc 5.000  val_loss 4.000  val_accuracy 3.000"
+
+
+def test_the_learning_rate_is_left_out():
+    assert training.epoch_line(1, 3, {"loss": 1.0, "learning_rate": 0.1}) == "epoch 1/3  loss 1.000"
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, "2", True, None])
+def test_every_is_a_positive_whole_number(every):
+    with pytest.raises(ValueError, match="every"):
+        training.EpochLines(every)
+
+
+def test_importing_it_does_not_load_keras():
+    code = "import sys; from groundup import training; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.fixture(scope="module")
+def model():
+    from groundup import session
+
+    session.start(seed=3)
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def fit(model, epochs, callback, **more):
+    import numpy as np
+
+    return model.fit(np.ones((8, 2)), np.zeros((8, 1)), epochs=epochs, verbose=0, callbacks=[callback], **more)
+
+
+def test_it_prints_what_keras_reports(model, capsys):
+    history = fit(model, 2, training.EpochLines(), validation_split=0.5).history
+    lines = capsys.readouterr().out.splitlines()
+    expected = [training.epoch_line(n, 2, {name: values[n - 1] for name, values in history.items()}) for n in (1, 2)]
+    assert lines == expected
+    assert [word for word in lines[0].split() if word[0].isalpha()] == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+
+
+def test_every_third_epoch_and_the_last(model, capsys):
+    fit(model, 7, training.EpochLines(every=3))
+    numbers = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert numbers == ["3/7", "6/7", "7/7"]
+
+
+def test_an_epoch_keeps_its_number_when_training_goes_on(model, capsys):
+    fit(model, 12, training.EpochLines(), initial_epoch=9)
+    assert [line[:11] for line in capsys.readouterr().out.splitlines()] == ["epoch 10/12", "epoch 11/12", "epoch 12/12"]
