@@ -73,3 +73,19 @@ def test_surface_draws_paths():
     np.testing.assert_array_equal(drawn[0].get_xydata(), path)
     assert ax.get_xlim() == pytest.approx((-2, 2))
     plt.close(fig)
+
+
+def test_output_is_in_out_in_build_or_where_it_can_be_written(tmp_path, monkeypatch):
+    from groundup import session
+
+    monkeypatch.setenv("GROUNDUP_OUT", str(tmp_path / "out ü"))
+    assert session.output("06") == tmp_path / "out ü" / "06"
+    assert session.output("06").is_dir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GROUNDUP_OUT", str(tmp_path / "file"))  # no folder can be made in it
+    elsewhere = session.output("06")
+    assert elsewhere.is_dir()
+    assert "groundup-06-" in elsewhere.name
+    elsewhere.rmdir()
+    monkeypatch.delenv("GROUNDUP_OUT")
+    assert session.output("06").parts[-2:] == ("build", "06")

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 
 def start(seed):
@@ -34,6 +35,26 @@ def versions():
 
     python = ".".join(map(str, sys.version_info[:3]))
     return {"Python": python, "NumPy": np.__version__, "Keras": keras.__version__, "TensorFlow": tf.__version__}
+
+
+def output(name):
+    """A folder for what a chapter writes (models, tables), made if it is not there.
+
+    Args:
+        name: str, the chapter's number.
+
+    Returns:
+        pathlib.Path of `name` in the folder OUT of `make run`; elsewhere in build/ of the repository, or in a new
+        temporary folder where that cannot be written.
+    """
+    root = Path(os.environ.get("GROUNDUP_OUT") or Path(__file__).resolve().parents[2] / "build")
+    try:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        if os.access(root / name, os.W_OK):
+            return root / name
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix=f"groundup-{name}-"))
 
 
 def _import_keras():
