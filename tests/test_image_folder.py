@@ -1,0 +1,879 @@
+"""groundup.image_folder: every bad file has its status, what passes cannot fail, sides and folds keep promises."""
+
+import csv
+import errno
+import functools
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+from groundup import data, image_folder
+from groundup.image_folder import FolderError
+
+ROOT = Path(__file__).resolve().parents[1]
+SKY = ROOT / "data" / "deep_sky"
+scan = functools.partial(image_folder.scan, size=40)
+loose = functools.partial(scan, min_images=1, min_per_class=1, max_bad=1)
+
+
+def picture(seed, width=48, height=48):
+    """A smooth colour picture unlike any of another seed."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encode(image, kind="JPEG", **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@functools.cache
+def jpeg(seed):
+    return encode(picture(seed))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of twelve JPEGs, in a place whose name has a space and letters beyond ASCII."""
+    folder = tmp_path / "meine Fotos ü"
+    for k, kind in enumerate(("10 Katzen", "2 Hünde")):
+        (folder / kind).mkdir(parents=True)
+        for i in range(12):
+            (folder / kind / f"bild {i}.jpg").write_bytes(jpeg(100 * k + i))
+    return folder
+
+
+def state(folder):
+    """Everything below a folder: names, sizes, times, contents."""
+    return {path.relative_to(folder): (path.lstat().st_mtime_ns, path.lstat().st_mode,
+                                       path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else b"")
+            for path in sorted(folder.rglob("*"))}
+
+
+def statuses(seen):
+    return {file.path: file.status for file in seen.files}
+
+
+def run(*arguments, user=None, code=None):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8"}
+    command = ["-c", code] if code else ["-m", "groundup.image_folder"]
+    return subprocess.run([sys.executable, *command, *map(str, arguments)], env=environment, capture_output=True,
+                          encoding="utf-8", user=user, timeout=120)
+
+
+# ------------------------------------------------------------------------------------------------------------ decoding
+
+
+def test_deep_sky_comes_out_as_data_loads_it():
+    sky, pictures = data.load("deep_sky"), image_folder.load(image_folder.scan(SKY, size=150))
+    assert pictures.paths == sky.paths and pictures.classes == sky.classes
+    assert np.array_equal(pictures.images, sky.images) and np.array_equal(pictures.labels, sky.labels)
+    assert pictures.images.dtype == np.uint8 and pictures.labels.dtype == np.int64
+    assert pictures.majority == pytest.approx(133 / 350) and pictures.class_weights[2] == pytest.approx(350 / 3 / 90)
+    assert sum(pictures.class_weights[label] for label in pictures.labels) == pytest.approx(350)
+    with pytest.raises(ValueError, match="read-only"):
+        pictures.images[0] = 0
+
+
+RAMP = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
+GREY = Image.fromarray(RAMP)
+ALPHA = np.where(np.arange(64) < 32, 0, 255).astype(np.uint8) * np.ones((64, 1), np.uint8)
+MODES = {
+    "grey.png": (GREY, {}, False), "grey.jpg": (GREY, {"quality": 100}, False), "grey.bmp": (GREY, {}, False),
+    "16.png": (Image.fromarray(RAMP.astype(np.uint16) * 256 + 9), {}, False),
+    "16.tif": (Image.fromarray(RAMP.astype(np.uint16) * 256 + 9), {}, False),
+    "palette.png": (GREY.convert("P"), {}, False), "palette.gif": (GREY.convert("P"), {}, False),
+    "cmyk.jpg": (GREY.convert("RGB").convert("CMYK"), {"quality": 100}, False),
+    "cmyk.tif": (GREY.convert("RGB").convert("CMYK"), {}, False),
+    "lzw.tif": (GREY.convert("RGB"), {"compression": "tiff_lzw"}, False),
+    "rgb.webp": (GREY.convert("RGB"), {"lossless": True}, False),
+    "la.png": (Image.merge("LA", [GREY, Image.fromarray(ALPHA)]), {}, True),
+    "rgba.png": (Image.merge("RGBA", [GREY, GREY, GREY, Image.fromarray(ALPHA)]), {}, True),
+    "rgba.webp": (Image.merge("RGBA", [GREY, GREY, GREY, Image.fromarray(ALPHA)]), {"lossless": True}, True),
+    "animated.gif": (GREY.convert("P"), {"save_all": True, "append_images": [GREY.rotate(90).convert("P")]}, False),
+    "animated.webp": (GREY.convert("RGB"), {"lossless": True, "save_all": True,
+                                            "append_images": [GREY.rotate(90).convert("RGB")]}, False),
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_every_mode_becomes_the_same_rgb(tmp_path, name):
+    image, options, transparent = MODES[name]
+    image.save(tmp_path / name, **options)
+    wanted = np.where(ALPHA[..., None] == 0, 255, RAMP[..., None]) if transparent else RAMP[..., None]
+    pixels = image_folder.decode(tmp_path / name, 64)
+    assert pixels.dtype == np.uint8 and pixels.shape == (64, 64, 3)
+    assert np.abs(pixels.astype(int) - wanted).max() <= (2 if name.endswith(".jpg") else 0)
+
+
+def test_transparent_entries_of_palette_and_grey_are_white(tmp_path):
+    GREY.save(tmp_path / "a.png", transparency=40)
+    GREY.convert("P").save(tmp_path / "b.gif", transparency=40)
+    for name in ("a.png", "b.gif"):
+        assert image_folder.decode(tmp_path / name, 64)[0, [9, 10, 11], 0].tolist() == [36, 255, 44]
+
+
+def test_one_bit_and_32_bits(tmp_path):
+    GREY.convert("1").save(tmp_path / "1.png")
+    assert set(np.unique(image_folder.decode(tmp_path / "1.png", 64))) == {0, 255}
+    for mode in (np.int32, np.float32):
+        Image.fromarray(RAMP.astype(mode)).save(tmp_path / "32.tif")
+        with pytest.raises(FolderError, match=r"32\.tif cannot be used: Its grey has 32 bits"):
+            image_folder.decode(tmp_path / "32.tif", 64)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_turned_pictures_come_out_upright(tmp_path, kind, turn):
+    upright = np.zeros((48, 64, 3), np.uint8)
+    upright[:24, :32], upright[:24, 32:], upright[24:, :32] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    flips = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
+             7: "TRANSVERSE", 8: "ROTATE_270"}  # what the camera did
+    stored = Image.fromarray(upright)
+    stored = stored.transpose(Image.Transpose[flips[turn]]) if turn > 1 else stored
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    file = tmp_path / "a.img"
+    file.write_bytes(encode(stored, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {"quality": 100})))
+    pixels, width, height, seen = image_folder._decode(file, 48, 1, 10**6)
+    assert (width, height, seen) == (64, 48, turn)
+    assert np.abs(pixels.astype(int) - upright[:, 8:56])[[4, 4, 40, 40], [4, 44, 4, 44]].max() < 40
+
+
+def test_the_middle_square_is_kept_and_shapes_stay_true(tmp_path):
+    wide = np.zeros((60, 200, 3), np.uint8)
+    wide[:, 70:130] = 255
+    for image in (wide, wide.transpose(1, 0, 2)):
+        Image.fromarray(image).save(tmp_path / "a.png")
+        assert image_folder.decode(tmp_path / "a.png", 30).min() == 255
+    large = picture(3, 1600, 1200)
+    large.save(tmp_path / "b.jpg", quality=95)  # read at a quarter of its size, it is the same picture
+    wanted = large.crop((200, 0, 1400, 1200)).resize((100, 100), Image.Resampling.BICUBIC)
+    assert np.abs(image_folder.decode(tmp_path / "b.jpg", 100).astype(int) - np.asarray(wanted)).max() <= 12
+
+
+def test_decode_does_not_depend_on_global_switches_and_leaves_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    (tmp_path / "whole.jpg").write_bytes(jpeg(0))
+    (tmp_path / "cut.jpg").write_bytes(jpeg(0)[:-2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert image_folder.decode(tmp_path / "whole.jpg", 48).shape == (48, 48, 3)
+        with pytest.raises(FolderError, match=r"cut\.jpg cannot be used: It is cut short"):
+            image_folder.decode(tmp_path / "cut.jpg", 48)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True and Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_a_picture_above_the_limit_is_never_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
+    file = tmp_path / "a.png"
+    header = encode(Image.new("1", (1, 1)), "PNG")
+    for width, height in ((60_000, 60_000), (2**31 - 1, 2**31 - 1)):
+        size = width.to_bytes(4, "big") + height.to_bytes(4, "big") + header[24:29]
+        file.write_bytes(header[:16] + size + zlib.crc32(b"IHDR" + size).to_bytes(4, "big") + header[33:])
+        with pytest.raises(FolderError, match=f"It has {width} x {height} pixels, more than 50,000,000"):
+            image_folder.decode(file, 40)
+    with file.open("wb") as stream:
+        stream.truncate(2_000_000)
+    with pytest.raises(FolderError, match="2,000,000 bytes, more than 100 pixels can take"):
+        image_folder.decode(file, 40, max_pixels=100)
+
+
+# ------------------------------------------------------------------------------------------------------------ scanning
+
+
+def make_bad(folder):
+    """One file of every kind that needs no other user; returns path -> status."""
+    a, b = folder / "10 Katzen", folder / "2 Hünde"
+    whole = jpeg(900)
+    contents = {
+        "empty.jpg": (b"", "empty"),
+        "cut.jpg": (whole[:-2], "truncated"),
+        "half.png": (encode(picture(1), "PNG")[:3000], "truncated"),
+        "cut.webp": (encode(picture(1), "WEBP")[:-20], "truncated"),
+        "half.bmp": (encode(picture(1), "BMP")[:3000], "truncated"),
+        "half.gif": (encode(picture(1), "GIF")[:2000], "truncated"),
+        "damaged.png": (b"".join([encode(picture(1), "PNG")[:60], bytes(40), encode(picture(1), "PNG")[100:]]),
+                        "undecodable"),
+        "headless.jpg": (whole[:3] + bytes(30) + whole[40:], "undecodable"),
+        "damaged.tif": (encode(picture(1), "TIFF", compression="tiff_lzw")[:3000], "undecodable"),
+        "notes.txt": (b"cats are nice", "not an image"),
+        "page.jpg": (b"<html>404</html>", "not an image"),
+        "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        "small.png": (encode(picture(1, 31, 90), "PNG"), "too small"),
+        "large.png": (encode(Image.new("1", (4000, 4000)), "PNG"), "too large"),
+        "good.webp": (encode(picture(901), "WEBP"), "used"),
+        "tiff named.jpg": (encode(picture(902), "TIFF"), "used"),
+        "no extension": (jpeg(903), "used"),
+        "deeper/and/deeper.jpg": (jpeg(904), "used"),
+        "a copy.jpg": (jpeg(5), "duplicate"),
+        ".hidden.jpg": (jpeg(905), "hidden"),
+        "._bild.jpg": (b"\0\5\26\7", "hidden"),
+        "Thumbs.db": (b"x", "hidden"),
+        "desktop.ini": (b"x", "hidden"),
+        ".cache/a.jpg": (jpeg(906), "hidden"),
+        "__MACOSX/a.jpg": (jpeg(906), "hidden"),
+        "in two.png": (encode(picture(907), "PNG"), "two classes"),
+    }
+    wanted = {}
+    for name, (content, status) in contents.items():
+        (a / name).parent.mkdir(parents=True, exist_ok=True)
+        (a / name).write_bytes(content)
+        wanted[f"10 Katzen/{name}"] = status
+    wanted["10 Katzen/bild 5.jpg"] = "duplicate"  # "a copy" comes first
+    wanted["10 Katzen/a copy.jpg"] = "used"
+    for name in ("in two.png", "in two once more.bmp"):  # the same pixels in other bytes
+        (b / name).write_bytes(encode(picture(907), name[-3:].upper()))
+        wanted[f"2 Hünde/{name}"] = "two classes"
+    links = {"out.jpg": SKY / "galaxy" / "ic10.jpg", "loop.jpg": b / "loop.jpg", "nothing.jpg": b / "missing.jpg",
+             "loop": folder, "folder": a, "in.jpg": b / "bild 3.jpg"}
+    for name, target in links.items():
+        (b / name).symlink_to(target)
+        wanted[f"2 Hünde/{name}"] = "link"
+    wanted["2 Hünde/in.jpg"] = "duplicate"
+    os.mkfifo(b / "pipe.jpg")
+    wanted["2 Hünde/pipe.jpg"] = "not a file"
+    (folder / "readme.md").write_bytes(b"x")
+    (folder / "loose.jpg").write_bytes(jpeg(1000))
+    (folder / "linked").symlink_to(SKY)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_bytes(b"x")
+    (folder / "__MACOSX").mkdir()
+    return wanted | {"readme.md": "no class", "loose.jpg": "no class", ".git/HEAD": "hidden", "linked": "link"}
+
+
+def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_path, capfd):
+    wanted = {f"{kind}/bild {i}.jpg": "used" for kind in ("10 Katzen", "2 Hünde") for i in range(12)}
+    wanted |= make_bad(folder)
+    before = state(folder)
+    seen = scan(folder, max_pixels=15_000_000, max_bad=0.8)
+    assert statuses(seen) == wanted
+    assert state(folder) == before
+    assert seen.classes == ["2 Hünde", "10 Katzen"] and capfd.readouterr() == ("", "")
+    assert len({file.path for file in seen.files}) == len(seen.files)
+    for file in seen.files:
+        assert (file.why == "") == (file.status == "used") and (file.why == "" or file.why.endswith("."))
+        assert file.status in image_folder.STATUSES and file.kind in ("", *seen.classes)
+        assert bool(file.content) == (file.status in ("used", "duplicate", "two classes"))
+    notes = {file.path: file.note for file in seen.files if file.note}
+    assert notes == {"10 Katzen/good.webp": "dropped by Keras (.webp)",
+                     "10 Katzen/no extension": "dropped by Keras (no extension)"}
+    whys = {file.path: file.why for file in seen.files}
+    assert whys["2 Hünde/loop.jpg"] == "It is a link in a loop." and "out of the" in whys["2 Hünde/out.jpg"]
+    assert whys["10 Katzen/bild 5.jpg"] == "It has the same pixels as 10 Katzen/a copy.jpg."
+    assert "10 Katzen/in two.png" in whys["2 Hünde/in two.png"]
+
+    pictures = image_folder.load(seen)
+    assert len(pictures.images) == len(pictures.labels) == len(set(pictures.contents)) == len(pictures.paths)
+    for image, label, path in zip(pictures.images, pictures.labels, pictures.paths, strict=True):
+        assert np.array_equal(image, image_folder.decode(folder / path, 40))
+        assert path.split("/")[0] == pictures.classes[label]
+
+    image_folder.write_manifest(seen, tmp_path / "new" / "manifest.csv")
+    with (tmp_path / "new" / "manifest.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["path"] for row in rows] == [file.path for file in seen.files] and len(list(tmp_path.iterdir())) == 2
+    assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content"]
+    lines = image_folder.table(seen).splitlines()
+    assert len({len(line) for line in lines[:5]}) == 1 and lines[-1] == "of the used, dropped by Keras: 2"
+    total = dict(zip(["class", *[s for s in image_folder.STATUSES if s in wanted.values()]],
+                     lines[4].split(), strict=True))
+    assert total.pop("class") == "all" and {k: int(v) for k, v in total.items()} == Counter(wanted.values())
+
+
+def test_a_turned_picture_is_used_and_noted(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (folder / "2 Hünde" / "turned.jpg").write_bytes(encode(picture(50, 60, 48), exif=exif))
+    seen = scan(folder)
+    (file,) = [file for file in seen.files if file.note]
+    assert file.status == "used" and file.note == "turned upright (EXIF 6)" and (file.width, file.height) == (48, 60)
+    assert image_folder.table(seen).endswith("of the used, turned upright: 1")
+
+
+def test_a_file_that_vanishes_or_cannot_be_read(folder, monkeypatch):
+    def opening(path, *arguments):
+        if str(path).endswith("bild 1.jpg"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        if str(path).endswith("bild 2.jpg"):
+            raise OSError(errno.EIO, "Input/output error")
+        if str(path).endswith("bild 3.jpg"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(path, *arguments)
+
+    monkeypatch.setattr(image_folder, "open", opening, raising=False)
+    seen = scan(folder, min_images=18)
+    counts = Counter(file.status for file in seen.files)
+    assert counts == {"used": 18, "vanished": 2, "unreadable": 2, "no permission": 2}
+    assert "Input/output error" in next(file.why for file in seen.files if file.status == "unreadable")
+    walked = list(image_folder._walk(folder))
+    monkeypatch.undo()
+    monkeypatch.setattr(image_folder, "_walk", lambda root: walked)
+    (folder / "2 Hünde" / "bild 7.jpg").unlink()  # between the listing and the decoding
+    assert statuses(scan(folder))["2 Hünde/bild 7.jpg"] == "vanished"
+
+
+def test_what_passed_the_scan_stays_when_its_file_goes(folder):
+    pictures = image_folder.load(scan(folder))
+    before = pictures.images.copy()
+    for file in folder.rglob("*.jpg"):
+        file.write_bytes(b"")
+    assert np.array_equal(before, pictures.images)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_files_and_folders_of_another_user(folder):
+    """As another user if this is root, whom chmod does not stop."""
+    (folder / "2 Hünde" / "bild 4.jpg").chmod(0)
+    (folder / "10 Katzen" / "closed").mkdir()
+    (folder / "10 Katzen" / "closed" / "a.jpg").write_bytes(jpeg(800))
+    (folder / "10 Katzen" / "closed").chmod(0)
+    user = None
+    if os.geteuid() == 0:
+        user = 65534
+        for parent in [folder, *folder.parents][:4]:
+            if parent.stat().st_uid == 0 and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o055)
+    code = ("import sys, json; from groundup import image_folder as f\n"
+            "s = f.scan(sys.argv[1], size=40); print(json.dumps({x.path: x.status for x in s.files}))")
+    done = run(folder, user=user, code=code)
+    if user and done.returncode and ("No module" in done.stderr or "Permission denied" in done.stderr):
+        pytest.skip("the other user cannot read Python or the package")
+    (folder / "10 Katzen" / "closed").chmod(0o700)
+    seen = json.loads(done.stdout)
+    assert seen["2 Hünde/bild 4.jpg"] == seen["10 Katzen/closed"] == "no permission"
+    assert Counter(seen.values()) == {"used": 23, "no permission": 2}
+
+
+def test_names_of_any_bytes(folder, tmp_path, capsys):
+    odd = [b"caf\xe9.jpg", b"a\nb.jpg", b'quote"comma,.jpg', "日本 ☃.jpg".encode(), b"\x1b[31m.jpg", b" .jpg"]
+    try:
+        os.rename(folder / "2 Hünde", os.fsencode(folder / "2 H") + b"\xfcnde")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    inside = os.fsencode(folder / "2 H") + b"\xfcnde/"
+    for i, name in enumerate(odd):
+        Path(os.fsdecode(inside + name)).write_bytes(jpeg(600 + i))
+    Path(os.fsdecode(inside + b"bad\xff.jpg")).write_bytes(b"x")
+    seen = scan(folder)
+    assert Counter(file.status for file in seen.files) == {"used": 30, "not an image": 1}
+    print(image_folder.table(seen))
+    assert r"2 H\udcfcnde" in capsys.readouterr().out
+    image_folder.write_manifest(seen, tmp_path / "manifest.csv")
+    rows = list(csv.reader((tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines(keepends=True)))
+    assert len(rows) == 32 and ["2 H\\udcfcnde/caf\\udce9.jpg", "2 H\\udcfcnde"] in [row[:2] for row in rows]
+    assert any(row[0].endswith("/a\nb.jpg") for row in rows)
+    done = run(folder, "--size", "40")
+    assert done.returncode == 0 and r"2 H\udcfcnde" in done.stdout
+    assert sum(map(len, image_folder.split(seen, (0.5, 0.5)))) == 30
+    with pytest.raises(FolderError, match=r"Class '2 H\\udcfcnde' .*/bad\\udcff\.jpg"):
+        scan(folder, min_per_class=20)
+
+
+def test_refusals_are_one_sentence_with_the_way_out(folder, tmp_path):
+    def said(error, *arguments, **options):
+        with pytest.raises(FolderError, match=error) as caught:
+            scan(*arguments, **options)
+        assert str(caught.value).count("\n") == 0
+        return caught.value
+
+    said("There is no folder .*nowhere; .*spelling", tmp_path / "nowhere")
+    said("name is empty", "")
+    said("There is no folder", "a\0b")
+    (tmp_path / "a.txt").write_bytes(b"x")
+    said("a.txt is a file; give the folder", tmp_path / "a.txt")
+    (tmp_path / "none" / ".git").mkdir(parents=True)
+    said("none has no classes; it needs two or more subfolders", tmp_path / "none")
+    (tmp_path / "none" / "cats").mkdir()
+    (tmp_path / "none" / "dogs").symlink_to(folder / "2 Hünde")
+    said("has one class, 'cats'; .*Links such as 'dogs' are not followed", tmp_path / "none")
+    said("size is '150'", folder, size="150")
+    said("24 usable pictures, fewer than 25; add", folder, min_images=25)
+    said("Class '2 Hünde' in .* has 12 usable pictures, fewer than 13", folder, min_per_class=13)
+    for i in range(10):
+        (folder / "2 Hünde" / f"bad {i}.jpg").write_bytes(b"GIF89a")
+        (folder / "2 Hünde" / f"._{i}.jpg").write_bytes(b"")  # hidden files do not count
+    assert scan(folder).classes
+    (folder / "2 Hünde" / "bad.jpg").write_bytes(b"")
+    error = said(r"11 bad files of 35, more than 30% \(10 undecodable, 1 empty; such as 2 Hünde/bad 0.jpg\)", folder)
+    assert image_folder.table(error.scan).splitlines()[1].split() == ["2", "Hünde", "12", "10", "1", "10"]
+    (folder / "empty").mkdir()
+    said("Class 'empty' in .* has no usable picture; add", folder)
+    (folder / "empty" / "a.jpg").write_bytes(b"x")
+    said(r"Class 'empty' in .* has no usable picture \(1 not an image; such as empty/a.jpg\); add", folder, max_bad=1)
+
+
+def test_a_manifest_never_lands_among_the_pictures(folder, tmp_path):
+    seen = scan(folder)
+    (tmp_path / "link").symlink_to(folder)
+    for place in (folder / "m.csv", folder / "2 Hünde" / "m.csv", tmp_path / "link" / "m.csv",
+                  tmp_path / "x" / ".." / folder.name / "new" / "m.csv"):
+        with pytest.raises(FolderError, match="never changed; write it elsewhere"):
+            image_folder.write_manifest(seen, place)
+    assert not list(folder.rglob("*.csv")) and not (folder / "new").exists()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FolderError, match=r"m\.csv cannot be written .*another place"):
+        image_folder.write_manifest(seen, tmp_path / "file" / "m.csv")
+
+
+def test_a_failed_write_leaves_the_old_file(folder, tmp_path, monkeypatch):
+    file = tmp_path / "m.csv"
+    file.write_bytes(b"old")
+
+    def replace(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(FolderError, match="No space left"):
+        image_folder.write_manifest(scan(folder), file)
+    assert file.read_bytes() == b"old" and [path.name for path in tmp_path.glob("*.csv*")] == ["m.csv"]
+
+
+def test_natural_order():
+    names = ["10", "2", "a10b", "A2b", "b", "1", "a2b", "²", "01"]
+    assert sorted(names, key=image_folder._natural) == ["01", "1", "2", "10", "A2b", "a2b", "a10b", "b", "²"]
+
+
+def test_long_scans_say_where_they_are(tmp_path, capsys):
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        for i in range(600):
+            (tmp_path / kind / f"{i}.jpg").write_bytes(jpeg(i % 12 + 100 * (kind == "b")))
+    scan(tmp_path)
+    assert capsys.readouterr().out == "1000 of 1200 files read\n"
+
+
+# ------------------------------------------------------------------------------------------------------------- fuzzing
+
+
+def fuzzed(number, random):
+    """Damaged pictures: bytes cut, flipped, inserted, headers crossed."""
+    small = picture(7, 40, 40)
+    whole = [encode(small), encode(small, progressive=True), encode(small.convert("CMYK")), encode(small, "PNG"),
+             encode(small.convert("P"), "PNG"), encode(small, "GIF"), encode(small, "BMP"), encode(small, "WEBP"),
+             encode(small, "WEBP", lossless=True), encode(small, "TIFF"),
+             encode(small, "GIF", save_all=True, append_images=[small.rotate(90)])]
+    whole += [encode(small, "TIFF", compression=kind) for kind in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+    for i in range(number):
+        content = bytearray(whole[i % len(whole)])
+        way = random.integers(4)
+        if way == 0:
+            del content[random.integers(len(content)):]
+        elif way == 1:
+            end = 64 if random.integers(2) else len(content)
+            for _ in range(random.integers(1, 12)):
+                content[random.integers(end)] ^= 1 << random.integers(8)
+        elif way == 2:
+            at = random.integers(len(content))
+            content[at:at] = random.bytes(random.integers(1, 60))
+        else:
+            at = random.integers(1, 80)
+            content[:at] = whole[random.integers(len(whole))][:at]
+        yield bytes(content)
+
+
+def test_thousands_of_fuzzed_files(tmp_path, capfd):
+    """No crash, no hang, a status for each file, and what passes can be decoded again and learned from."""
+    random, extensions = np.random.default_rng(4), [".jpg", ".png", ".gif", ".bmp", ".webp", ".tif"]
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+    for i, content in enumerate(fuzzed(2400, random)):
+        (tmp_path / "ab"[random.integers(2)] / f"{i}{extensions[random.integers(6)]}").write_bytes(content)
+    longest, decode = 0.0, image_folder._decode
+
+    def timed(*arguments):
+        nonlocal longest
+        start = time.perf_counter()
+        try:
+            return decode(*arguments)
+        finally:
+            longest = max(longest, time.perf_counter() - start)
+
+    image_folder._decode = timed
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            seen = loose(tmp_path)
+    finally:
+        image_folder._decode = decode
+    output = capfd.readouterr()
+    assert not caught and output.err == "" and output.out == "1000 of 2400 files read\n2000 of 2400 files read\n"
+    assert longest < 10 and len(seen.files) == 2400
+    counts = Counter(file.status for file in seen.files)
+    assert set(counts) <= {"used", "duplicate", "two classes", "truncated", "undecodable", "not an image", "empty",
+                           "too small", "too large"}
+    assert all(counts[status] > 20 for status in ("used", "truncated", "undecodable", "not an image")), counts
+    pictures = image_folder.load(seen)
+    for image, path in zip(pictures.images, pictures.paths, strict=True):
+        assert np.array_equal(image, image_folder.decode(tmp_path / path, 40))
+    history = network(pictures.classes, 40).fit(pictures.images, pictures.labels, verbose=0, batch_size=16)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+# --------------------------------------------------------------------------------------------------- memory and speed
+
+
+def network(classes, size, sigmoid=False):
+    keras = image_folder._import_keras()
+    keras.utils.set_random_seed(1)
+    head = keras.layers.Dense(1, "sigmoid") if sigmoid else keras.layers.Dense(len(classes), "softmax")
+    model = keras.Sequential([keras.Input((size, size, 3)), keras.layers.Rescaling(1 / 255),
+                              keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
+                              keras.layers.GlobalAveragePooling2D(), head])
+    model.compile("adam", "binary_crossentropy" if sigmoid else "sparse_categorical_crossentropy")
+    return model
+
+
+def test_above_the_budget_pixels_are_mapped_from_a_file_that_is_gone(folder, tmp_path, monkeypatch):
+    make_bad(folder)  # gaps: pictures in two classes were stored first
+    places = tmp_path / "places"
+    places.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(places))
+    options = {"max_bad": 1, "max_pixels": 15_000_000}
+    small, large = scan(folder, **options), scan(folder, budget_mb=0.05, **options)
+    assert isinstance(large.pixels, np.memmap) and not isinstance(small.pixels, np.memmap)
+    assert np.array_equal(small.pixels, large.pixels) and small.files == large.files
+    assert not large.pixels.flags.writeable and list(places.iterdir()) == []
+    pictures = image_folder.load(large)
+    assert pictures.images is large.pixels
+    loader = image_folder.batches(pictures, np.arange(5), 2, shuffle=False)
+    assert [len(x) for x, _ in (loader[i] for i in range(len(loader)))] == [2, 2, 1]
+    assert np.array_equal(np.concatenate([loader[i][0] for i in range(3)]), small.pixels[:5])
+
+
+def test_no_room_for_the_temporary_file(folder, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    with pytest.raises(FolderError, match=r"do not fit .*No space left on device.*TMPDIR"):
+        scan(folder, budget_mb=0)
+
+
+def test_batches_cover_each_epoch_once_in_its_own_order():
+    pictures = image_folder.load(image_folder.scan(SKY, size=32))
+    indices = np.arange(0, 350, 3)
+    loader, again = [image_folder.batches(pictures, indices, 32, seed=5) for _ in range(2)]
+    epochs = []
+    for _ in range(2):
+        images, labels = [np.concatenate(part) for part in zip(*[loader[i] for i in range(len(loader))], strict=True)]
+        assert sorted(image.tobytes() for image in images) == sorted(pictures.images[i].tobytes() for i in indices)
+        kept = {pictures.images[i].tobytes(): pictures.labels[i] for i in indices}
+        assert [kept[image.tobytes()] for image in images] == labels.tolist()
+        assert np.array_equal(np.concatenate([again[i][0] for i in range(len(again))]), images)
+        epochs.append(images)
+        loader.on_epoch_end()
+        again.on_epoch_end()
+    assert not np.array_equal(*epochs)
+    assert network(pictures.classes, 32).fit(loader, epochs=2, verbose=0).history["loss"][1] < 5
+
+
+def test_a_folder_above_the_budget_streams_in_bounded_memory(tmp_path):
+    """In a process of its own: 400 pictures of 0.75 MB are 300 MB, which would have to show in its memory."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory is read from /proc")
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        for i in range(200):
+            picture(i + 1000 * (kind == "b"), 100, 100).save(tmp_path / kind / f"{i}.jpg")
+    code = """
+import sys, threading, time
+from groundup import image_folder
+keras = image_folder._import_keras()
+def memory():
+    return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1e3
+def peak(work):
+    worst, done = [0], threading.Event()
+    def watch():
+        while not done.wait(0.005):
+            worst[0] = max(worst[0], memory())
+    thread = threading.Thread(target=watch); thread.start()
+    result = work(); done.set(); thread.join()
+    return result, worst[0]
+model = keras.Sequential([keras.Input((500, 500, 3)), keras.layers.Conv2D(2, 9, strides=50),
+                          keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, "softmax")])
+model.compile("sgd", "sparse_categorical_crossentropy")
+import numpy as np
+model.fit(np.zeros((8, 500, 500, 3), np.uint8), np.zeros(8), batch_size=4, verbose=0)
+start = memory()
+scan, scanned = peak(lambda: image_folder.scan(sys.argv[1], size=500, budget_mb=50))
+loader = image_folder.batches(image_folder.load(scan), np.arange(400), 4)
+_, trained = peak(lambda: model.fit(loader, epochs=2, verbose=0))
+print(len(scan.pixels), int(scanned - start), int(trained - start))
+"""
+    done = run(tmp_path, code=code)
+    assert done.returncode == 0, done.stderr
+    number, scanned, trained = map(int, done.stdout.split())
+    assert number == 400 and scanned < 100 and trained < 150, done.stdout  # MB above the start
+
+
+# ------------------------------------------------------------------------------------------------------ sides and folds
+
+
+def pictures_of(classes, group=None, seed=0):
+    """Pictures without pixels: a number for each class, contents at random."""
+    random = np.random.default_rng(seed)
+    names = [f"class {k}" for k in range(len(classes))]
+    labels = np.repeat(np.arange(len(classes)), classes)
+    paths = [f"{names[label]}/{i}.jpg" for i, label in enumerate(labels)]
+    contents = [random.bytes(32).hex() for _ in labels]
+    return image_folder.Pictures(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, names, paths, contents, {}, 0.0)
+
+
+def part_of(pictures, keep):
+    keep = np.asarray(keep)
+    return pictures._replace(images=pictures.images[keep], labels=pictures.labels[keep],
+                             paths=[pictures.paths[i] for i in keep], contents=[pictures.contents[i] for i in keep])
+
+
+def sides_by_content(pictures, sides):
+    return {pictures.contents[i]: side for side, indices in enumerate(sides) for i in indices}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_sides_are_a_partition_that_added_renamed_and_moved_files_do_not_change(seed):
+    pictures = pictures_of([400, 150, 90], seed=seed)
+    sides = image_folder.split(pictures, seed=seed)
+    assert sorted(np.concatenate(sides).tolist()) == list(range(640)) and all((np.diff(s) > 0).all() for s in sides)
+    assert all(side.dtype == np.int64 for side in sides)
+    random = np.random.default_rng(seed)
+    fewer = part_of(pictures, np.sort(random.permutation(640)[:500]))
+    before, after = sides_by_content(fewer, image_folder.split(fewer, seed=seed)), sides_by_content(pictures, sides)
+    assert before.items() <= after.items()
+    mixed = part_of(pictures, random.permutation(640))
+    renamed = mixed._replace(paths=[path.replace(".", " new.") for path in mixed.paths])
+    assert sides_by_content(renamed, image_folder.split(renamed, seed=seed)) == after
+    assert sides_by_content(pictures, image_folder.split(pictures, seed=seed + 1)) != after
+
+
+def test_sides_are_stratified_as_chance_does_it():
+    """Over 60 folders every class gets its shares: the mean of the deviations is zero, their spread the binomial's."""
+    shares = np.array([0.7, 0.15, 0.15])
+    deviations = []
+    for seed in range(60):
+        pictures = pictures_of([300, 80], seed=100 + seed)
+        for label, number in enumerate((300, 80)):
+            seen = np.array([(pictures.labels[side] == label).sum() for side in image_folder.split(pictures)])
+            deviations.append((seen - number * shares) / np.sqrt(number * shares * (1 - shares)))
+    deviations = np.array(deviations)
+    assert np.abs(deviations.mean(axis=0)).max() < 0.35 and np.abs(deviations.std(axis=0) - 1).max() < 0.25
+    assert np.abs(deviations).max() < 4.5
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_class_is_on_every_side_even_in_small_folders(seed):
+    pictures = pictures_of([3, 4, 5, 6, 10, 3, 7, 200], seed=seed)
+    sides = image_folder.split(pictures, seed=seed)
+    for side in sides:
+        assert set(pictures.labels[side]) == set(range(8))
+    # a class that had to be dealt with another seed does not move the others
+    large = part_of(pictures, np.flatnonzero(pictures.labels == 7))
+    alone = large._replace(labels=np.zeros(200, np.int64), classes=["class 7"])
+    both = sides_by_content(pictures, sides)
+    assert sides_by_content(alone, image_folder.split(alone, seed=seed)).items() <= both.items()
+
+
+def test_sides_and_folds_refuse_what_is_impossible():
+    pictures = pictures_of([2, 50])
+    with pytest.raises(FolderError, match="Class 'class 0' has 2 objects for 3 parts"):
+        image_folder.split(pictures)
+    with pytest.raises(FolderError, match="Class 'class 0' has 2 objects for 5 parts"):
+        image_folder.folds(pictures, 5)
+    assert len(image_folder.folds(pictures, 2)) == 2
+    with pytest.raises(FolderError, match="Class 'class 0' has 1 objects"):
+        image_folder.split(pictures, (0.5, 0.5), group=lambda path: path.split("/")[0])
+    tied = pictures_of([2, 2])  # two objects, each in both classes, and a share that no seed gives
+    with pytest.raises(FolderError, match="None of 1,000 ways to deal class 'class 0' and 'class 1'"):
+        image_folder.split(tied, (1 - 1e-9, 1e-9), group=lambda path: str(int(path.split("/")[1][0]) % 2))
+    for shares in ((0.5, 0.6), (1.2, -0.2), (), (1, 0)):
+        with pytest.raises(FolderError, match="sum 1"):
+            image_folder.split(pictures, shares)
+    for k in (1, 2.5, "5", True):
+        with pytest.raises(FolderError, match="2 or more"):
+            image_folder.folds(pictures, k)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pictures_of_one_object_stay_together(seed):
+    pictures = pictures_of([300, 200, 150], seed=seed)
+    random = np.random.default_rng(seed)
+    nights = {path: f"night {random.integers(60)}" if random.random() < 0.9 else "" for path in pictures.paths}
+    for parts in (image_folder.split(pictures, group=nights.get, seed=seed),
+                  [test for _, test in image_folder.folds(pictures, 5, group=nights.get, seed=seed)]):
+        assert sorted(np.concatenate(parts).tolist()) == list(range(650))
+        seen = {}
+        for number, part in enumerate(parts):
+            assert set(pictures.labels[part]) == {0, 1, 2}
+            for i in part:
+                seen.setdefault(nights[pictures.paths[i]], set()).add(number)
+        assert len(seen.pop("")) > 1 and all(len(numbers) == 1 for numbers in seen.values())
+    counts = np.array([np.bincount(pictures.labels[part]) for part in parts])  # of the folds: even in every class
+    assert np.ptp(counts, axis=0).max() <= 4, counts
+
+
+def test_tiles_stay_together_by_default_and_numbered_photographs_do_not():
+    marks = {"galaxy/m31_tile_07.jpg": "galaxy/m31", "galaxy/m31_tile-3x4.png": "galaxy/m31", "a/x_aug.jpg": "a/x",
+             "a/b/n7 crop2.tif": "a/b/n7", "a/m31_patch_0_1.png": "a/m31", "a/IMG_001.jpg": "", "a/photo (2).jpg": "",
+             "a/tile.jpg": "", "a/tile_3.jpg": "", "a/textile.jpg": "", "a/reptile 3.jpg": ""}
+    assert {path: image_folder.tiles(path) for path in marks} == marks
+    pictures = pictures_of([120, 120])
+    tiled = pictures._replace(paths=[f"{path.split('/')[0]}/m{i // 6}_tile{i % 6}.png"
+                                     for i, path in enumerate(pictures.paths)])
+    for sides in (image_folder.split(tiled), [test for _, test in image_folder.folds(tiled, 4)]):
+        assert all(set(Counter(i // 6 for i in side).values()) == {6} for side in sides)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5, 10])
+def test_folds_are_even(k):
+    pictures = pictures_of([133, 127, 90, 11])
+    parts = image_folder.folds(pictures, k)
+    counts = np.array([np.bincount(pictures.labels[test], minlength=4) for _, test in parts])
+    assert (counts.max(axis=0) - counts.min(axis=0)).max() <= 1 and counts.min() >= 1
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    for train, test in parts:
+        assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(361))
+    mixed = part_of(pictures, np.random.default_rng(0).permutation(361))
+    assert sides_by_content(mixed, [test for _, test in image_folder.folds(mixed, k)]) == sides_by_content(
+        pictures, [test for _, test in parts])
+
+
+def test_scans_are_dealt_like_what_they_load(folder):
+    seen = scan(folder)
+    for ours, theirs in zip(image_folder.split(seen), image_folder.split(image_folder.load(seen)), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert len(image_folder.folds(seen, 3)) == 3
+
+
+# ------------------------------------------------------------------------------------------------ saving and predicting
+
+
+def test_a_fresh_process_predicts_the_same(folder, tmp_path):
+    pictures = image_folder.load(scan(folder))
+    model = network(pictures.classes, 40)
+    place = image_folder.save(model, pictures, tmp_path / "mein Modell é")
+    assert sorted(path.name for path in place.iterdir()) == ["model.json", "model.keras"]
+    image_folder.save(model, (pictures.classes, 40), place)  # over the old one
+    wanted = model.predict(pictures.images, verbose=0)
+    (folder / "bad.jpg").write_bytes(jpeg(0)[:-2])
+    (folder / ".DS_Store").write_bytes(b"x")
+    before = state(folder)
+    done = run("predict", place, folder, "--out", tmp_path / "answers.csv")
+    assert done.returncode == 0 and done.stderr == "" and state(folder) == before
+    assert done.stdout == f"24 pictures predicted, 2 files not; see {tmp_path / 'answers.csv'}\n"
+    with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as lines:
+        rows = {row["path"]: row for row in csv.DictReader(lines)}
+    assert list(rows["bad.jpg"]) == ["path", "class", "probability", "why", "p(2 Hünde)", "p(10 Katzen)"]
+    assert len(rows) == 26 and rows["bad.jpg"]["class"] == "" and "cut short" in rows["bad.jpg"]["why"]
+    for path, chances in zip(pictures.paths, wanted, strict=True):
+        row = rows[path]
+        assert [float(row["p(2 Hünde)"]), float(row["p(10 Katzen)"])] == pytest.approx(chances.tolist(), abs=2e-6)
+        assert row["class"] == pictures.classes[chances.argmax()] and row["why"] == ""
+        assert float(row["probability"]) == pytest.approx(chances.max(), abs=2e-6)
+
+    saved = image_folder.restore(place)
+    files = [folder / "bad.jpg", folder / "2 Hünde" / "bild 3.jpg", tmp_path / "missing.jpg"]
+    answers = image_folder.predict(saved, files)
+    assert [row.path for row in answers] == list(map(str, files)) and "no longer" in answers[2].why
+    assert [bool(row.kind) for row in answers] == [False, True, False] and np.isnan(answers[0].probability)
+    assert image_folder.predict(saved, files[1])[0].probabilities == answers[1].probabilities
+    image_folder.write_predictions(answers[:1], tmp_path / "one.csv")
+    assert (tmp_path / "one.csv").read_text().startswith("path,class,probability,why\n")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(FolderError, match="nothing has no files"):
+        image_folder.predict(saved, tmp_path / "nothing")
+    with pytest.raises(FolderError, match="There is no folder"):
+        image_folder.predict(saved, tmp_path / "nowhere")
+
+
+def test_one_sigmoid_output_is_the_second_class(folder, tmp_path):
+    pictures = image_folder.load(scan(folder))
+    model = network(pictures.classes, 40, sigmoid=True)
+    saved = image_folder.restore(image_folder.save(model, pictures, tmp_path / "model"))
+    row = image_folder.predict(saved, folder / "2 Hünde" / "bild 3.jpg")[0]
+    chance = model.predict(image_folder.decode(folder / "2 Hünde" / "bild 3.jpg", 40)[None], verbose=0).item()
+    assert row.probabilities == pytest.approx({"2 Hünde": 1 - chance, "10 Katzen": chance}, abs=1e-6)
+
+
+def test_models_that_do_not_fit_are_not_saved(tmp_path):
+    keras = image_folder._import_keras()
+    model = network("abc", 40)
+    logits = keras.Sequential([keras.Input((40, 40, 3)), keras.layers.Flatten(), keras.layers.Rescaling(1.0, 1.0),
+                               keras.layers.Dense(3)])
+    for network_, about, error in ((model, (["a", "b"], 40), r"output has shape \(3,\), the classes are 2"),
+                                   (model, (["a", "b", "c"], 50), r"input is \(None, 40, 40, 3\), the pictures are"),
+                                   (model, (["a", "b", "b"], 40), "classes are"),
+                                   (logits, (["a", "b", "c"], 40), "no probabilities; let it end in a softmax")):
+        with pytest.raises(FolderError, match=f"The model is not saved: .*{error}"):
+            image_folder.save(network_, about, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_broken_model_folders(tmp_path):
+    keras = image_folder._import_keras()
+    place = image_folder.save(network("ab", 40), (["a", "b"], 40), tmp_path / "model")
+    about, content = (place / "model.json").read_bytes(), (place / "model.keras").read_bytes()
+
+    def said(error, json_=about, model=content):
+        (place / "model.json").write_bytes(json_)
+        (place / "model.keras").write_bytes(model)
+        with pytest.raises(FolderError, match=error) as caught:
+            image_folder.restore(place)
+        assert "image_folder.save" in str(caught.value) and "\n" not in str(caught.value)
+
+    def signed(model, **changes):
+        signature = {"sha256": hashlib.sha256(model).hexdigest()}
+        return json.dumps(json.loads(about) | signature | changes).encode()
+
+    with pytest.raises(FolderError, match=r"model\.json cannot be read \(No such file"):
+        image_folder.restore(tmp_path / "nowhere")
+    said("broken", b"{")
+    said("broken", b"\xff\xfe")
+    said("lacks the list classes", b"[]")
+    said("lacks the list classes", b'{"classes": ["a", "b"]}')
+    said("lacks the list classes", signed(content, classes=[1, 2]))
+    said("not of one save", model=content[:-1])
+    said("not of one save", signed(content, pictures="BGR"))
+    said("cannot be loaded", signed(b"x"), b"x")
+    said(r"the classes are 3", signed(content, classes=["a", "b", "c"]))
+    said(r"the pictures are \(None, 30, 30, 3\)", signed(content, size=30))
+    unsafe = keras.Sequential([keras.Input((40, 40, 3)), keras.layers.Lambda(lambda x: x[:, 0, 0, :2] * 0 + 0.5)])
+    unsafe.save(tmp_path / "unsafe.keras")
+    unsafe = (tmp_path / "unsafe.keras").read_bytes()
+    said("cannot be loaded .*without Lambda", signed(unsafe), unsafe)
+    (place / "model.keras").unlink()
+    with pytest.raises(FolderError, match=r"model\.keras cannot be read"):
+        image_folder.restore(place)
+
+
+def test_command_line(folder, tmp_path):
+    make_bad(folder)
+    done = run(folder, "--size", "40", "--manifest", tmp_path / "m.csv")
+    assert done.returncode == 1 and done.stdout.startswith("class") and (tmp_path / "m.csv").exists()
+    assert "bad files of" in done.stderr and done.stderr.count("\n") == 1
+    done = run(SKY, "--manifest", SKY / "m.csv")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "never changed" in done.stderr
+    done = run(SKY)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].split() == ["all", "350", "1"] and not done.stderr
+    done = run("predict", tmp_path / "none", folder)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "model.json cannot be read" in done.stderr
+    assert run("--help").returncode == 0
+
+
+def test_import_is_light():
+    code = ("import sys, groundup.image_folder\n"
+            "print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))")
+    assert run(code=code).stdout == "[]\n"
