@@ -117,3 +117,9 @@ def test_refused_turns_a_claim_round(tmp_path, monkeypatch, capsys):
         check.refused("a mistake in the claim itself", lambda: check.at_most("loss", 1 / 0, 1))
     verdicts = [json.loads(line)["ok"] for line in (tmp_path / "claims").read_text().splitlines()]
     assert verdicts == [True, False]
+
+
+def test_rows_of_different_lengths_can_be_claimed(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims"))
+    check.equal("ragged", ([3, 4], 8), ([3, 4], 8))
+    assert json.loads((tmp_path / "claims").read_text())["value"] == "([3, 4], 8)"

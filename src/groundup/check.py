@@ -176,7 +176,10 @@ def _claim(name, text, value, bound, ok, detail=None):
 
 def _plain(value):
     """A value as JSON can hold it: numbers as they are, all else as short text."""
-    value = np.asarray(value)
+    try:
+        value = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return str(value)[:200]
     if value.size == 1 and value.dtype.kind in "biuf":
         number = value.reshape(()).item()
         return number if np.isfinite(number) else str(number)

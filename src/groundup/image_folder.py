@@ -56,6 +56,9 @@ class FolderError(Exception):
         super().__init__(message)
         self.scan = scan
 
+    def _render_traceback_(self):  # Jupyter shows this in place of a traceback
+        return [f"FolderError: {self}"]
+
 
 class File(NamedTuple):
     """One file below the folder."""

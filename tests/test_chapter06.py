@@ -1,0 +1,93 @@
+"""Chapter 06 on a reader's own folder, headlessly: what it must write, and what it says of a folder it cannot use."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from groundup import image_folder
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ["2", "10", "Äpfel & Birnen"]  # in natural order
+
+
+def run(out, *arguments, cwd=ROOT, notebooks=ROOT / "notebooks"):
+    """(exit status, everything printed) of `make run NB=06` with arguments."""
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(notebooks))
+    words = [sys.executable, "-m", "groundup.run", "06", "--out", str(out), *arguments]
+    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          timeout=300)  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Three classes of coloured noise, in files of three formats and sizes, and one that is cut short."""
+    root = tmp_path_factory.mktemp("eigene Fotos") / "Früchte"
+    rng = np.random.default_rng(6)
+    for k, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 90, (40 + i, 50, 3))
+            pixels[..., k] += 150
+            file = root / name / f"Foto {i}{('.jpg', '.png', '.webp')[i % 3]}"
+            Image.fromarray(pixels.astype(np.uint8)).save(file)
+    whole = (root / "10" / "Foto 0.jpg").read_bytes()
+    (root / "10" / "halb.jpg").write_bytes(whole[: len(whole) // 2])
+    return root
+
+
+def test_own_folder(photos, tmp_path):
+    new = tmp_path / "neue Bilder"
+    new.mkdir()
+    for k in range(3):
+        Image.new("RGB", (64, 48), tuple(200 if c == k else 45 for c in range(3))).save(new / f"{k}.png")
+    (new / "Notiz.txt").write_text("kein Bild")
+    before = {file: file.stat().st_mtime_ns for file in photos.rglob("*")}
+    # relative to where it is called from
+    status, printed = run(tmp_path / "out", "-p", "DATA_DIR", "Früchte", "-p", "PREDICT_DIR", str(new),
+                          "-p", "SIZE", "32", "-p", "EPOCHS", "20", cwd=photos.parent)  # fmt: skip
+    assert status == 0, printed
+    assert {file: file.stat().st_mtime_ns for file in photos.rglob("*")} == before
+    out = tmp_path / "out" / "06"
+
+    with (out / "manifest.csv").open(encoding="utf-8", newline="") as lines:
+        manifest = {row["path"]: row["status"] for row in csv.DictReader(lines)}
+    assert len(manifest) == 37
+    assert [path for path, word in manifest.items() if word != "used"] == ["10/halb.jpg"]
+
+    with (out / "predictions.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["path"] for row in rows] == ["0.png", "1.png", "2.png", "Notiz.txt"]
+    assert all(row["class"] in CLASSES for row in rows[:3])
+    assert rows[3]["class"] == "" and rows[3]["why"]
+    assert [name for name in rows[0] if name.startswith("p(")] == [f"p({name})" for name in CLASSES]
+
+    saved = image_folder.restore(out / "model")
+    assert saved.classes == CLASSES and saved.size == 32
+    again = image_folder.predict(saved, new)
+    for row, prediction in zip(rows[:3], again, strict=False):
+        assert float(row["probability"]) == pytest.approx(prediction.probability, abs=1e-4)
+
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["06_cnn_folder_classifier"]
+    assert report["error"] is None and report["claims"] and all(claim["ok"] for claim in report["claims"])
+    assert not any("cross-validated" in claim["name"] for claim in report["claims"])  # that is about the sky
+
+
+@pytest.mark.parametrize(("parameter", "what", "sentence"), [
+    ("DATA_DIR", "nowhere", "There is no folder nowhere"),
+    ("DATA_DIR", "one", "has one class, 'cats'"),
+    ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
+])  # fmt: skip
+def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path, parameter, what, sentence):
+    (tmp_path / "one" / "cats").mkdir(parents=True)
+    status, printed = run(tmp_path / "out", "-p", parameter, what, cwd=tmp_path)
+    assert status == 1
+    said = [line for line in printed.splitlines() if line.startswith("FolderError: ")]
+    assert len(said) == 1 and sentence in said[0], printed
+    assert "Traceback" not in printed and "cell 4 of" in printed
