@@ -7,7 +7,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup budget refresh tidy lock verify-data clean
+.PHONY: help run test portable lab doctor setup budget refresh weights tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -77,6 +77,9 @@ budget: setup  ## for authors: measure the chapters, write the table in README.m
 
 refresh: setup  ## for authors: run the chapters and keep their outputs in notebooks/
 	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --refresh $(ARGS)
+
+weights: setup  ## for authors: train the models in data/ again (half an hour; goes on where it was interrupted)
+	@exec $(PY) data/recipes/gpt.py $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
 	@exec $(PY) -m groundup.tidy notebooks/*.ipynb
