@@ -236,6 +236,9 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
     assert (tmp_path / "README.md").read_text() == (
         "before\n<!-- budget -->\n| no | chapter | seconds | MB |\n|---|---|---:|---:|\n"
         "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 690 |\n<!-- /budget -->\nafter\n")
+    table = (tmp_path / "README.md").read_text()
+    run.write_budget({})
+    assert (tmp_path / "README.md").read_text() == table  # what was not measured now keeps its line
     (tmp_path / "README.md").write_text("no place")
     with pytest.raises(run.Refused, match="has no place for the table"):
         run.write_budget({})

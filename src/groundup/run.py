@@ -293,16 +293,18 @@ def write_budget(report):
     """Write measured time and memory into the README's table and each chapter's first cell. Raises Refused, OSError."""
     readme, rows = NOTEBOOKS.parent / "README.md", []
     for path in find_chapters([]):
-        if path.stem not in report or report[path.stem]["error"]:
-            continue
-        seconds, mb = max(1, round(report[path.stem]["seconds"])), round(report[path.stem]["peak_mb"], -1)
         nb = nbformat.read(path, as_version=4)
-        first = next(cell for cell in nb.cells if cell.cell_type == "markdown")
-        sentence = f"*Measured on two CPU cores: {seconds} s, {mb} MB.*"
-        first.source = re.sub(r"\*Measured on two CPU cores: .*?\*", sentence, first.source)
-        tidy.save(nb, path)
+        first = next((cell for cell in nb.cells if cell.cell_type == "markdown"), None)
+        if first is None:
+            continue
+        if path.stem in report and not report[path.stem]["error"]:
+            seconds, mb = max(1, round(report[path.stem]["seconds"])), round(report[path.stem]["peak_mb"], -1)
+            sentence = f"*Measured on two CPU cores: {seconds} s, {mb} MB.*"
+            first.source = re.sub(r"\*Measured on two CPU cores: .*?\*", sentence, first.source)
+            tidy.save(nb, path)
         title = re.sub(r"^#*\s*(\d+ · )?", "", first.source.splitlines()[0])
-        rows.append(f"| {path.stem[:2]} | [{title}](notebooks/{path.name}) | {seconds} | {mb} |")
+        if measured := re.search(r"\*Measured on two CPU cores: (\d+) s, (\d+) MB\.\*", first.source):  # now or before
+            rows.append(f"| {path.stem[:2]} | [{title}](notebooks/{path.name}) | {measured[1]} | {measured[2]} |")
     old = readme.read_text(encoding="utf-8") if readme.exists() else ""
     lines = ["<!-- budget -->", "| no | chapter | seconds | MB |", "|---|---|---:|---:|", *rows, "<!-- /budget -->"]
     new, count = re.subn(r"<!-- budget -->.*?<!-- /budget -->", lambda _: "\n".join(lines), old, flags=re.S)

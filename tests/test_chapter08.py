@@ -1,0 +1,72 @@
+"""Chapter 08 on a reader's own text, headlessly, and what it says of a file it cannot use."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from groundup import data
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(out, *arguments, cwd=ROOT):
+    """(exit status, everything printed) of `make run NB=08` with arguments."""
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    words = [sys.executable, "-m", "groundup.run", "08", "--out", str(out), *arguments]
+    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          timeout=600)  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def outputs(out):
+    """What the executed chapter printed."""
+    page = next(out.rglob("08_lstm_to_gpt*.ipynb"))
+    cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
+    return "".join("".join(o.get("text", "")) for cell in cells for o in cell.get("outputs", []))
+
+
+def test_own_text(tmp_path):
+    words = data.load("austen")["Emma"][:40_000].replace("e", "é").replace("w", "ж").replace("\n", "\r\n")
+    (tmp_path / "mein Buch.txt").write_bytes(b"\xef\xbb\xbf" + words.encode())
+    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", "mein Buch.txt", "-p", "STEPS", "12", cwd=tmp_path)
+    assert status == 0, printed[-3000:]
+    said = outputs(tmp_path / "out")
+    length = len(words.replace("\r\n", "\n"))
+    assert f"{length * 9 // 10:,} characters to learn from, {length - length * 9 // 10:,} held out" in said
+    assert "(a claim about Austen's novels, skipped)" in said
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["08_lstm_to_gpt"]
+    assert report["error"] is None and report["claims"] and all(claim["ok"] for claim in report["claims"])
+    names = [claim["name"] for claim in report["claims"]]
+    assert "bits per character on Persuasion, trained longer" in names  # that holds whatever the reader brings
+    assert "the GPT's bits per character on Persuasion" not in names
+
+
+FILES = {
+    "short.txt": b"It is a truth universally acknowledged.\n" * 20,
+    "latin1.txt": "Élodie était déjà là. ".encode("latin-1") * 2000,
+    "binary.txt": np.random.default_rng(8).integers(0, 256, 50_000).astype(np.uint8).tobytes(),
+    "empty.txt": b"",
+    "same.txt": b"a" * 30_000,
+}
+
+
+@pytest.mark.parametrize(("file", "sentence"), [
+    ("short.txt", "holds 800 characters: give it at least 20,000"),
+    ("latin1.txt", "not UTF-8"),
+    ("binary.txt", "binary"),
+    ("empty.txt", "is empty"),
+    ("same.txt", "the same over and over"),
+    ("nowhere.txt", "There is no file"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_used_ends_in_a_sentence(tmp_path, file, sentence):
+    if file in FILES:
+        (tmp_path / file).write_bytes(FILES[file])
+    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", file, cwd=tmp_path)
+    assert status == 1
+    said = [line for line in printed.splitlines() if line.startswith("TextError: ")]
+    assert len(said) == 1 and sentence in said[0], printed
+    assert "Traceback" not in printed
