@@ -2,15 +2,19 @@
 #
 #   make run NB=01 ARGS="-p LEARNING_RATE 0.5"      NB: chapters (all when empty), ARGS: handed on
 #   make run OUT=/elsewhere                         for a checkout that cannot be written
+#   make workshop CHAPTERS="01 02"                  editions of some chapters (all when empty)
+#   make grade DIR=submissions/                     what learners handed in
 #
 # Works in folders whose names hold spaces: so paths are quoted, and no path is a target.
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup budget refresh weights tidy lock verify-data clean
+.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
+CHAPTERS = $(NB)
+DIR =
 ARGS =
 OUT = build
 # The first Python that fits and can make environments, each tried by calling it; else python3, and doctor says why not.
@@ -71,6 +75,20 @@ verify-data: setup  ## check every data file against its hash
 clean:  ## delete results and caches (the environment stays: delete .venv by hand)
 	@rm -rf build __pycache__ .ruff_cache .pytest_cache
 	@find src tests data notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+workshop: setup  ## to teach: editions for learners and instructors, slides (CHAPTERS="01 02")
+	@exec $(PY) -m groundup.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
+
+grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.csv
+	@exec $(PY) -m groundup.grade "$(DIR)" --out "$(OUT)" $(ARGS)
+
+wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
+	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
+	  -r requirements.txt -d "$(OUT)/wheelhouse" $(ARGS)
+	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
+	  -r requirements-bert.txt -d "$(OUT)/wheelhouse" $(ARGS)
+	@echo "Copy $(OUT)/wheelhouse to a stick or a server. On each seat:"
+	@echo "  PIP_NO_INDEX=1 PIP_FIND_LINKS=/where/it/is/wheelhouse make lab"
 
 budget: setup  ## for authors: measure the chapters, write the table in README.md
 	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --budget $(ARGS)

@@ -1,0 +1,423 @@
+"""Editions of the chapters for teaching, the pages of the slides in a real browser, and what the guide says."""
+
+import ast
+import copy
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+from groundup import doctor, run, workshop
+
+CHAPTERS = sorted((run.SRC.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+GUIDE = workshop.read_guide()
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(nb, but=()):
+    """The sources of the code cells, without those with one of the tags."""
+    return [cell.source for cell in nb.cells if cell.cell_type == "code" and not workshop.tags(cell) & set(but)]
+
+
+# Editions
+
+
+@each_chapter
+def test_learners_edition_is_the_chapter_less_solutions_and_outputs(path):
+    nb, learner = read(path), workshop.learner_edition(read(path))
+    kept = [cell for cell in nb.cells if "solution" not in workshop.tags(cell)]
+    assert len(kept) < len(nb.cells)
+    for mine, theirs in zip(kept, learner.cells, strict=True):
+        assert (mine.id, mine.cell_type, mine.source, mine.metadata) == (
+            theirs.id,
+            theirs.cell_type,
+            theirs.source,
+            theirs.metadata,
+        )
+    assert all(not cell.outputs and cell.execution_count is None for cell in learner.cells if "outputs" in cell)
+    assert learner.metadata == nb.metadata
+    nbformat.validate(learner)
+
+
+@each_chapter
+def test_learners_edition_holds_no_solution(path):
+    text = nbformat.writes(workshop.learner_edition(read(path)))
+    for cell in read(path).cells:
+        if "solution" in workshop.tags(cell):
+            body = [line for line in cell.source.splitlines() if line.startswith("    ")]
+            assert len(body) < 3 or json.dumps("\n".join(body))[1:-1] not in text  # a line or two may occur elsewhere
+    assert "def solution_" not in text
+
+
+@each_chapter
+def test_nothing_needs_a_solution(path):
+    """So the learner's edition runs from top to bottom: no other cell uses what only a solution cell defines."""
+
+    def defined(cells):
+        found = set()
+        for statement in (statement for cell in cells for statement in ast.parse(cell.source).body):
+            if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                found.add(statement.name)
+            else:
+                found |= {
+                    node.id
+                    for node in ast.walk(statement)
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+                }
+        return found
+
+    def used(cells):
+        return {
+            node.id
+            for cell in cells
+            for node in ast.walk(ast.parse(cell.source))
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+
+    cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    solutions = [cell for cell in cells if "solution" in workshop.tags(cell)]
+    others = [cell for cell in cells if "solution" not in workshop.tags(cell)]
+    assert not (defined(solutions) - defined(others)) & used(others)
+
+
+@each_chapter
+def test_putting_the_solutions_back_gives_the_instructors_code(path):
+    nb = read(path)
+    instructor = workshop.instructor_edition(nb, GUIDE.get(path.stem[:2], ""))
+    restored = workshop.learner_edition(nb).cells
+    for before, cell in zip(nb.cells, nb.cells[1:], strict=False):
+        if "solution" in workshop.tags(cell):
+            place = next(i for i, other in enumerate(restored) if other.id == before.id)
+            restored.insert(place + 1, cell)
+    assert [cell.source for cell in restored if cell.cell_type == "code"] == code(instructor) == code(nb)
+    assert not any("source_hidden" in cell.metadata.get("jupyter", {}) for cell in instructor.cells)
+    nbformat.validate(instructor)
+
+
+def test_learners_edition_runs_and_reports_no_answers(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    learner = workshop.learner_edition(read(CHAPTERS[0]))
+    nbformat.write(learner, tmp_path / "notebooks" / CHAPTERS[0].name)
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(tmp_path / "notebooks"), PYTHONPATH=str(run.SRC))
+    done = subprocess.run(
+        [sys.executable, "-m", "groundup.run", "--out", "out"],
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    executed = read(tmp_path / "out" / CHAPTERS[0].name)
+    said = [cell.outputs[0].text for cell in executed.cells if "check" in workshop.tags(cell)]
+    assert said == [f"{CHAPTERS[0].stem[:2]}.{i} not answered yet\n" for i in range(1, len(said) + 1)] and said
+
+
+def test_notes_go_where_the_guide_says():
+    nb = read(CHAPTERS[0])
+    nb.cells = nb.cells[:20]
+    guide = '60 minutes.\n\n- "Mistake": show `c01-014`.\n- Also `§2`, and `§1`.'
+    noted = workshop.instructor_edition(nb, guide)
+    at = {cell.id: i for i, cell in enumerate(noted.cells)}
+    assert at["notes"] == 1 and "60 minutes." in noted.cells[1].source
+    assert at["note-c01-014"] + 1 == at["c01-014"] and "Mistake" in noted.cells[at["note-c01-014"]].source
+    assert at["note-c01-011"] + 1 == at["c01-011"] and at["note-c01-005"] + 1 == at["c01-005"]
+    with pytest.raises(run.Refused, match=r"names §99 in the chapter '01 · .*', which has no such cell"):
+        workshop.instructor_edition(nb, "- See `§99`.")
+    assert "says nothing about this chapter yet" in workshop.instructor_edition(nb, "").cells[1].source
+
+
+@pytest.fixture(scope="module")
+def deck():
+    pytest.importorskip("math_core", reason="math-core is not installed: make setup")
+    pytest.importorskip("pyreveal", reason="pyreveal is not installed: make setup")
+    pytest.importorskip("ziamath", reason="ziamath is not installed: make setup")
+    return workshop.libraries()
+
+
+def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
+    stale = tmp_path / "workshop" / "learner" / "09_stale.ipynb"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of an earlier call")
+    stems = [path.stem for path in CHAPTERS[:2]]
+    assert workshop.main([*(stem[:2] for stem in stems), "--out", str(tmp_path)]) == 0
+    out = tmp_path / "workshop"
+    for edition, ending in (("learner", ".ipynb"), ("instructor", ".ipynb"), ("slides", ".slides.html")):
+        assert {path.name for path in (out / edition).iterdir()} == {stem + ending for stem in stems}
+    assert {path.name for path in out.iterdir()} == {
+        "learner",
+        "instructor",
+        "slides",
+        "learner.zip",
+        "instructor.zip",
+        "slides.zip",
+    }
+    packed = {}
+    for edition in ("learner", "instructor", "slides"):
+        with zipfile.ZipFile(out / f"{edition}.zip") as archive:
+            assert archive.testzip() is None
+            packed[edition] = {name.removeprefix("groundup-workshop/"): name for name in archive.namelist()}
+            if edition == "learner":
+                inside = archive.read(packed[edition][f"notebooks/{stems[0]}.ipynb"])
+                assert inside == (out / "learner" / f"{stems[0]}.ipynb").read_bytes()
+                link = archive.getinfo(packed[edition]["notebooks/groundup"])
+                assert link.external_attr >> 28 == 0o12 and archive.read(link) == b"../src/groundup"
+    for needed in (
+        "Makefile",
+        "README.md",
+        "LICENSE",
+        "requirements.txt",
+        "requirements-bert.txt",
+        "src/groundup/run.py",
+        "src/groundup/exercises/ch01.py",
+        "data/MANIFEST.json",
+        "data/mnist.npz",
+    ):
+        assert needed in packed["learner"] and needed in packed["instructor"], needed
+    assert not any(name.startswith(("tests/", "docs/", "build/", ".")) for name in packed["learner"])
+    assert set(packed["slides"]) == {f"{stem}.slides.html" for stem in stems}
+
+
+def test_refused(tmp_path, capsys):
+    assert workshop.main(["77", "--out", str(tmp_path)]) == 2
+    assert "there is no chapter 77" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("")
+    pytest.importorskip("pyreveal")
+    assert workshop.main(["01", "--out", str(tmp_path / "file")]) == 1
+    assert "OUT=/elsewhere" in capsys.readouterr().err
+
+
+# Slides
+
+
+@each_chapter
+def test_what_is_on_the_slides(path):
+    nb, pages = read(path), workshop.slides_of(read(path))
+    assert 20 <= len(pages) <= 80
+    titles = list(dict.fromkeys(page["title"] for page in pages))
+    sections = [cell.source.splitlines()[0][3:] for cell in nb.cells if cell.source.startswith("## ")]
+    assert titles[1:] == [section for section in sections if section not in workshop.NOT_ON_SLIDES]
+    shown = [cell for page in pages for cell in page["cells"]]
+    assert sum("figure" in workshop.tags(cell) for cell in shown) == sum(
+        workshop.figure_of(cell) is not None for cell in nb.cells if cell.cell_type == "code"
+    )
+    text = "\n".join(cell.source for cell in shown)
+    for cell in nb.cells:
+        if "exercise" in workshop.tags(cell):
+            assert cell.source in text
+        elif "solution" in workshop.tags(cell):
+            assert cell.source not in text
+        elif cell.cell_type == "markdown" and cell.source not in ("",):
+            for formula in re.findall(r"\$\$(.+?)\$\$", re.sub(r"(?s)\A.*## Further reading.*", "", cell.source), re.S):
+                assert re.split(r"\\qquad", formula)[0].strip(" ,.") in text, formula
+
+
+def test_slideshow_metadata_overrules_the_rule():
+    nb = read(CHAPTERS[0])
+    nb.cells = nb.cells[:12]
+    shown = [cell.source for page in workshop.slides_of(nb) for cell in page["cells"]]
+    first, second = nb.cells[5], nb.cells[7]
+    assert first.source in shown and second.source not in shown
+    first.metadata["slideshow"], second.metadata["slideshow"] = {"slide_type": "skip"}, {"slide_type": "slide"}
+    shown = [cell.source for page in workshop.slides_of(nb) for cell in page["cells"]]
+    assert first.source not in shown and second.source in shown
+
+
+def test_sentences():
+    text = "A **loss**, $a. B$ and `x. Y`. It has 3.5 kg, e.g. Four.\nDoes it? Yes: Here"
+    assert workshop.sentences_of(text) == [
+        "A **loss**, $a. B$ and `x. Y`.",
+        "It has 3.5 kg, e.g. Four.",
+        "Does it?",
+        "Yes:",
+        "Here",
+    ]
+
+
+def test_long_blocks_are_cut():
+    rows = "| a |\n|---|\n" + "\n".join(f"| {i} |" for i in range(13))
+    pieces = workshop.cut(rows)
+    assert len(pieces) == 3 and all(piece.startswith("| a |\n|---|\n| ") for piece in pieces)
+    assert [len(workshop.cut(block)) for block in ("- a\n- b\n- c\n- d\n- e", "one\ntwo")] == [2, 1]
+
+
+def test_a_formula_that_cannot_be_set_is_an_error(deck):
+    nb = read(CHAPTERS[0])
+    nb.cells = copy.deepcopy(nb.cells[:12])
+    nb.cells[6].source += "\n\nA sentence with $\\nosuch{x}$ in it."  # not on a slide, but in the notes
+    with pytest.raises(run.Refused, match=r'the formula .* cannot be set for the slides: Unknown command "\\nosuch"'):
+        workshop.slides_page(nb, "name", deck)
+    assert "<math" in workshop.set_formula(r"\frac1n \sum_i \mathbf x_i", True, "c")
+
+
+MEASURE = """<script>Reveal.on('ready', async () => {
+  await document.fonts.ready;
+  const found = [], box = document.querySelector('.slides');
+  for (const page of Reveal.getSlides()) {
+    const at = Reveal.getIndices(page);
+    Reveal.slide(at.h, at.v);
+    const all = box.getBoundingClientRect(), scale = Reveal.getScale();
+    let left = 0, right = 0, bottom = 0, small = 99;
+    for (const e of page.querySelectorAll('*')) {
+      if (e.closest('.notes')) continue;
+      const r = e.getBoundingClientRect();
+      if (!r.width || !r.height) continue;
+      left = Math.min(left, (r.left - all.left) / scale);
+      right = Math.max(right, (r.right - all.left) / scale);
+      bottom = Math.max(bottom, (r.bottom - all.top) / scale);
+      if (['PRE', 'P', 'LI', 'TD'].includes(e.tagName))
+        small = Math.min(small, parseFloat(getComputedStyle(e).fontSize));
+      if (e.tagName == 'PRE' && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1))
+        right = 9999;
+    }
+    const pictures = [...page.querySelectorAll('img')].every(i => i.complete && i.naturalWidth > 100);
+    found.push([page.querySelector('h1, h2').textContent, left, right, bottom, small, pictures]);
+  }
+  const frame = document.querySelector('.reveal'), report = document.createElement('pre');
+  report.id = 'measured';
+  report.textContent = JSON.stringify([found, [frame.offsetWidth, frame.offsetHeight]]);
+  document.body.replaceChildren(report);
+});</script></html>"""
+
+
+@each_chapter
+def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
+    page = workshop.slides_page(read(path), "name", deck)
+    wanted = re.findall(
+        r"""(?:src|href)=["']([^"'#]+)|url\(["']?([^)"']+)|@import\s*([^;]+)""", re.sub("<a [^>]*>", "", page)
+    )  # a link is followed by a reader, not by the page
+    assert all(any(word.startswith("data:") for word in found) for found in wanted), wanted
+    assert "$" not in re.sub(r"(?s)<(pre|code|style|script)\b.*?</\1>", "", page)  # no formula is left as it was
+    if not BROWSER:
+        pytest.skip("no chromium on this machine, so the pages could not be measured: apt install chromium")
+    copy_of = tmp_path / "page.html"
+    copy_of.write_text(page[: page.rindex("</html>")] + MEASURE, encoding="utf-8")
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1280,720",
+        "--dump-dom",
+        "--virtual-time-budget=30000",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        copy_of.as_uri(),
+    ]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=180).stdout.decode()
+    measured = re.search(r'<pre id="measured">(.*?)</pre>', printed, re.S)
+    assert measured, "the page did not start in the browser"
+    pages, (width, height) = json.loads(html.unescape(measured[1]))
+    assert len(pages) == len(workshop.slides_of(read(path))) and width >= 1000 and height >= 500
+    for number, (title, left, right, bottom, small, pictures) in enumerate(pages, 1):
+        assert left > -1 and right < 1281 and bottom < 700, f"page {number}, {title!r}: {right} x {bottom}"
+        assert small >= 14, f"page {number}, {title!r}: letters of {small} pixels"
+        assert pictures, f"page {number}, {title!r}: a picture is not shown"
+
+
+# The room
+
+
+def test_installing_from_a_wheelhouse(tmp_path, monkeypatch):
+    """What `make wheelhouse` prints for the seats, with a small wheel: the set-up's own pip call, without an index."""
+    import hashlib
+
+    (tmp_path / "wheel house").mkdir()
+    wheel = tmp_path / "wheel house" / "groundup_tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("groundup_tiny.py", "answer = 42\n")
+        archive.writestr(
+            "groundup_tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: groundup-tiny\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "groundup_tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("groundup_tiny-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text(f"groundup-tiny==1.0 \\\n    --hash=sha256:{digest}\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheel.parent.as_uri())
+    venv, log = str(tmp_path / "venv"), str(tmp_path / "log")
+    doctor.create(venv, log)
+    doctor.pip(venv, log, ["-r", str(wanted)])
+    said = subprocess.run(
+        [doctor.python_of(venv), "-c", "import groundup_tiny as g; print(g.answer)"], stdout=subprocess.PIPE
+    )
+    assert said.stdout == b"42\n"
+    wanted.write_text(f"groundup-tiny==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(doctor.Problem, match="has not the locked hash"):
+        doctor.pip(venv, log, ["--force-reinstall", "-r", str(wanted)])
+
+
+# The guide
+
+MINUTES = {
+    row[0]: list(map(int, row[1:4]))
+    for row in re.findall(
+        r"(?m)^\| (\d\d) \| (\d+) \| (\d+) \| (\d+) \| section \d+ \|$", workshop.GUIDE.read_text(encoding="utf-8")
+    )
+}
+NUMBERS = {"two": 2, "three": 3, "five": 5, "ten": 10, "fifteen": 15, "twenty": 20}
+
+
+@each_chapter
+def test_the_guide_knows_the_chapter(path):
+    nb, number = read(path), path.stem[:2]
+    assert number in MINUTES and number in GUIDE, f"docs/teaching.md has no row and no section for chapter {number}"
+    notes = [line for line in GUIDE[number].splitlines() if line.startswith("- ")]
+    assert len(notes) == 2 and all(workshop.references(note) for note in notes)
+    for reference in workshop.references(GUIDE[number]):
+        workshop.find_cell(nb, reference)
+    assert "Needs: " in GUIDE[number]
+    stop = re.search(r"stop before section (\d+)", GUIDE[number])[1]
+    row = re.search(rf"(?m)^\| {number} \|.*section (\d+) \|$", workshop.GUIDE.read_text(encoding="utf-8"))
+    assert stop == row[1]
+    workshop.find_cell(nb, f"§{stop}")
+    everything, to_stop, exercises = MINUTES[number]
+    assert to_stop < everything
+    stated = re.findall(r"(?m)^\*\*\d\d\.\d\*\* \((\w+) minutes\)", "\n".join(cell.source for cell in nb.cells))
+    assert 0 <= exercises - sum(NUMBERS[word] for word in stated) < 5
+
+
+def test_schedules_add_up():
+    text = workshop.GUIDE.read_text(encoding="utf-8")
+    schedules = re.findall(r"(?ms)^### (.*?): (\d+) minutes\n(.*?)(?=^##)", text)
+    assert [name for name, _, _ in schedules] == ["Half a day", "One day", "Two days", "Eight weeks"]
+    for name, total, table in schedules:
+        rows = [(int(minutes), what) for minutes, what in re.findall(r"(?m)^\|(?: \d \|)? (\d+) \| (.*) \|$", table)]
+        assert sum(minutes for minutes, _ in rows) == int(total), name
+        for minutes, what in rows:
+            if match := re.match(r"(\d\d) (whole|to the stop|exercises)$", what):
+                part = ("whole", "to the stop", "exercises").index(match[2])
+                assert minutes == MINUTES[match[1]][part], f"{name}: {what}"
+            else:
+                assert not re.match(r"\d\d ", what), what
+
+
+def test_hosts_use_the_same_lock():
+    root = run.SRC.parent
+    assert (root / "binder" / "requirements.txt").read_text().split() == [
+        "--require-hashes",
+        "-r",
+        "../requirements.txt",
+    ]
+    assert "requirements-bert.txt" in (root / "binder" / "postBuild").read_text()
+    version = (root / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert doctor.OLDEST <= tuple(map(int, version.split("."))) <= doctor.NEWEST
+    container = json.loads((root / ".devcontainer" / "devcontainer.json").read_text())
+    assert f":{version}-" in container["image"] and "make setup" in container["postCreateCommand"]
+    compile((root / "docs" / "jupyterhub_config.py").read_text(), "jupyterhub_config.py", "exec")
