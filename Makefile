@@ -96,8 +96,9 @@ budget: setup  ## for authors: measure the chapters, write the table in README.m
 refresh: setup  ## for authors: run the chapters and keep their outputs in notebooks/
 	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --refresh $(ARGS)
 
-weights: setup  ## for authors: train the models in data/ again (half an hour; goes on where it was interrupted)
-	@exec $(PY) data/recipes/gpt.py $(ARGS)
+weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
+	@$(PY) data/recipes/gpt.py $(ARGS)
+	@exec $(PY) data/recipes/gan.py $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
 	@exec $(PY) -m groundup.tidy notebooks/*.ipynb

@@ -1,6 +1,5 @@
 """Every grader of chapter 03 knows its solution and the mistakes it gives hints for."""
 
-import itertools
 import re
 
 import numpy as np
@@ -8,8 +7,28 @@ import pytest
 from groundup import exercises
 
 
-def count(widths, bias=lambda d, m: m):
-    return sum(d * m + bias(d, m) for d, m in itertools.pairwise(widths))
+def loss(logits, labels, mean=np.mean, axis=1):
+    largest = logits.max(axis=axis, keepdims=True)
+    log_sum = largest + np.log(np.exp(logits - largest).sum(axis=axis, keepdims=True))
+    return mean((log_sum - logits)[np.arange(len(labels)), labels])
+
+
+def softmax_first(logits, labels, smallest=0.0):
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return -np.mean(np.log(np.maximum(p[np.arange(len(labels)), labels], smallest)))
+
+
+def stable_softmax_first(logits, labels, smallest=0.0):
+    return softmax_first(logits - logits.max(axis=1, keepdims=True), labels, smallest)
+
+
+def of_truth(logits, labels):
+    return logits[np.arange(len(labels)), labels].mean()
+
+
+def one_largest(logits, labels):
+    largest = logits.max()
+    return largest + np.log(np.exp(logits - largest).sum(axis=1)).mean() - of_truth(logits, labels)
 
 
 def rows(pictures):
@@ -49,17 +68,26 @@ def through_origin(sizes, seconds, size, k):
     return 0.0, np.sum(sizes * seconds) / np.sum(sizes**2), 1.0
 
 
-SOLUTIONS = {"03.1": count, "03.2": rows, "03.3": three, "03.4": surest, "03.5": line}
+SOLUTIONS = {"03.1": loss, "03.2": rows, "03.3": three, "03.4": surest, "03.5": line}
 
 MISTAKES = [
-    ("03.1", lambda w: count(w, lambda d, m: 0), "weights alone"),
-    ("03.1", lambda w: count(w, lambda d, m: d), "not to an input"),
-    ("03.1", lambda w: count(w, lambda d, m: 0) + sum(w), "inputs of the network have no bias"),
-    ("03.1", lambda w: count(w, lambda d, m: 1), "not one in all"),
-    ("03.1", lambda w: sum(w), "counts neurons"),
-    ("03.1", lambda w: (w[0] + 1) * w[1], "first layer alone"),
-    ("03.1", lambda w: 7, "should be 55,050, got 7"),
-    ("03.1", lambda w: [7], "a single number"),
+    ("03.1", softmax_first, "single precision.* NaN or infinity"),
+    ("03.1", lambda z, y: softmax_first(z.astype(float), y), r"\(2000, 0\).* NaN or infinity"),
+    ("03.1", stable_softmax_first, "NaN or infinity"),
+    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-7), r"should be 200, not 16\.1.*Softmax first loses"),
+    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-30), r"should be 200, not 69\.1"),
+    ("03.1", lambda z, y: stable_softmax_first(z.astype(float), y, 1e-300), r"should be 2,000, not 690\.8"),
+    ("03.1", one_largest, r"\(2000, 0\).*its own largest"),
+    ("03.1", lambda z, y: -loss(z, y), "sign"),
+    ("03.1", lambda z, y: loss(z, y, mean=np.sum), "asked is their mean"),
+    ("03.1", lambda z, y: loss(z, y) / z.shape[1], "number of classes"),
+    ("03.1", lambda z, y: loss(z, y) / np.log(2), "in bits"),
+    ("03.1", lambda z, y: loss(z, y) + of_truth(z, y), "is left out"),
+    ("03.1", lambda z, y: loss(z, y) - z.max(axis=1).mean(), "add it again"),
+    ("03.1", lambda z, y: loss(z, y, axis=0), "axis 1"),
+    ("03.1", lambda z, y: -softmax(z)[np.arange(len(y)), y].mean(), "minus the probability"),
+    ("03.1", lambda z, y: 7, "alone it should be"),
+    ("03.1", lambda z, y: loss(z, y, mean=lambda each: each), "a single number"),
     ("03.2", lambda x: x / 255, "end to end"),
     ("03.2", lambda x: rows(x).T, "examples are rows"),
     ("03.2", lambda x: x.reshape(-1) / 255, "Keep the first axis"),

@@ -901,7 +901,8 @@ def main(arguments):
             rows = predict(restore(chosen.model), chosen.pictures)
             write_predictions(rows, chosen.out)
             done = sum(not row.why for row in rows)
-            print(f"{done} pictures predicted, {len(rows) - done} files not; see {_shown(chosen.out)}")
+            left = len(rows) - done
+            print(f"{done} pictures predicted, {left} file{'s' * (left != 1)} not; see {_shown(chosen.out)}")
         else:
             seen = scan(chosen.folder, size=chosen.size)
     except FolderError as error:

@@ -40,5 +40,5 @@ RECOMPUTED = {
         "2.1429": end_of_descent(lambda w: slope(w, 0.1) + 2 * 0.1 * w),
     },
     "E04-3": lambda: {"2,000": 2000, "1": 1, "0.001": lambda_beside_the_mean(2000, 1.0)},
-    "E04-9": lambda: {"2016": 2016},
+    "E04-8": lambda: {"2016": 2016},
 }

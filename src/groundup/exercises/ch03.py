@@ -7,27 +7,55 @@ import numpy as np
 from . import Hint, ask, near
 
 
-def count_parameters(answer):
-    """03.1: answer(widths) returns the number of weights and biases of all dense layers, an int."""
-    for widths in ([784, 64, 64, 10], [5, 3], [2, 10, 1], [30, 20, 7, 4, 2]):
-        result = int(ask(answer, widths))
-        pairs = list(itertools.pairwise(widths))
-        right = sum((d + 1) * m for d, m in pairs)
-        if result == right:
+def loss_from_logits(answer):
+    """03.1: answer(logits (n, K), labels (n,)) returns the mean cross-entropy, a float, from any logits."""
+    rng = np.random.default_rng(31)
+    for n, classes in ((5, 4), (1, 3), (8, 10)):
+        logits, labels = 2 * rng.normal(size=(n, classes)) + 3, rng.integers(0, classes, n)
+        largest = logits.max(axis=1)
+        without = np.log(np.exp(logits - largest[:, None]).sum(axis=1))  # ln of the sum, less the largest logit
+        of_truth = logits[np.arange(n), labels]
+        right = np.mean(largest + without - of_truth)
+        down = np.log(np.exp(logits).sum(axis=0))[labels]
+        result = ask(answer, logits, labels)
+        if near(result, right):
             continue
-        if result == sum(d * m for d, m in pairs):
-            raise Hint("these are the weights alone. Each output has a bias too.")
-        if result == sum(d * m + d for d, m in pairs):
-            raise Hint("a bias belongs to an output of the layer, not to an input.")
-        if result == sum(d * m for d, m in pairs) + sum(widths):
-            raise Hint("the inputs of the network have no bias: leave out the first width.")
-        if result == sum(d * m + 1 for d, m in pairs):
-            raise Hint("a layer has one bias for each of its outputs, not one in all.")
-        if result == sum(widths):
-            raise Hint("this counts neurons. A weight joins each input of a layer with each of its outputs.")
-        if len(pairs) > 1 and result == (pairs[0][0] + 1) * pairs[0][1]:
-            raise Hint("this is the first layer alone. Add up all layers.")
-        raise Hint(f"for {widths} it should be {right:,}, got {result:,}.")
+        if near(result, -right):
+            raise Hint("the sign is the wrong way round: a loss is minus a logarithm of a probability.")
+        if near(result, right * n):
+            raise Hint("this is the sum over the examples; asked is their mean.")
+        if near(result, right / classes):
+            raise Hint("this divides by the number of classes too: an example has one right class.")
+        if near(result, right / np.log(2)):
+            raise Hint("this is in bits: the logarithm is the natural one, np.log.")
+        if near(result, np.mean(largest + without)):
+            raise Hint("the logit of the right class is left out: subtract it from the logarithm of the sum.")
+        if near(result, np.mean(without - of_truth)):
+            raise Hint("the largest logit was subtracted inside the exponential; add it again outside the logarithm.")
+        if near(result, np.mean(down - of_truth)):
+            raise Hint("the sum runs over the examples. Softmax is over the classes of one example, axis 1.")
+        if near(result, -np.mean(np.exp(of_truth - largest - without))):
+            raise Hint("this is minus the probability; the loss is minus its logarithm.")
+        raise Hint(f"for logits {logits[0].round(2).tolist()} and class {labels[0]} alone it should be "
+                   f"{(largest + without - of_truth)[0]:.4f}.")  # fmt: skip
+    extreme = (
+        ("(200, 0), in single precision", np.array([[200, 0]], np.float32), 200),
+        ("(2000, 0) and (0, -2000)", np.array([[2000.0, 0], [0, -2000]]), 2000),
+    )
+    for name, logits, right in extreme:
+        try:
+            result = ask(answer, logits, np.ones(len(logits), int))
+        except Hint as hint:
+            if "NaN or infinity" not in str(hint):
+                raise
+            raise Hint(f"right for small logits; for {name}, and the second class, it returns NaN or infinity. The "
+                       "exponential overflows, or a probability is rounded to zero before its logarithm: subtract from "
+                       "each row its own largest logit, and take no softmax in between.") from None  # fmt: skip
+        if near(result, right, 1e-5):
+            continue
+        raise Hint(f"right for small logits; for {name}, and the second class, it should be {right:,}, not "
+                   f"{result:.1f}. Softmax first loses a small probability: it is rounded to zero, or clipped. Take "
+                   "the logarithm of the sum, less the logit.")  # fmt: skip
 
 
 def prepare(answer):
@@ -212,7 +240,7 @@ def _index_arrays(answer, *args):
 
 
 GRADERS = {
-    "03.1": count_parameters,
+    "03.1": loss_from_logits,
     "03.2": prepare,
     "03.3": three_sets,
     "03.4": surest_mistakes,

@@ -1,0 +1,101 @@
+"""Chapter 09 on a reader's own table, headlessly: what it must write, and what it says of a table it cannot use.
+
+All the ways in which a table can be bad are in test_text.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLASSES = ["food", "sport", "weather"]
+WORDS = {"food": ["soup", "bread", "cheese", "dinner", "salad"], "sport": ["goal", "match", "team", "coach", "race"],
+         "weather": ["rain", "storm", "cloud", "frost", "breeze"]}  # fmt: skip
+QUICK = ["-p", "EPOCHS", "3", "-p", "SHARE", "1.0"]
+
+
+def command(out, *arguments):
+    return [sys.executable, "-m", "groundup.run", "09", "--out", str(out), *arguments]
+
+
+def run(out, *arguments, cwd=ROOT):
+    """(exit status, everything printed) of `make run NB=09` with arguments."""
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    done = subprocess.run(command(out, *arguments), cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8", timeout=900)  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """150 short texts of three classes, in columns of the reader's own names."""
+    file = tmp_path_factory.mktemp("mes données") / "Sätze.csv"
+    rng = np.random.default_rng(9)
+    lines = ["id;Satz;Thema"]
+    for i in range(150):
+        kind = CLASSES[i % 3]
+        first, second = rng.choice(WORDS[kind], 2, replace=False)
+        lines.append(f'{i};"On day {i} we talked, at length, of the {first} and the {second}";{kind}')
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+def test_own_table_interrupted_and_resumed(table, tmp_path):
+    before = table.read_bytes()
+    arguments = ["-p", "TABLE_FILE", table.name, "-p", "TEXT_COLUMN", "Satz", "-p", "LABEL_COLUMN", "Thema", *QUICK]
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    state = tmp_path / "out" / "09" / "training.npz"
+    first = subprocess.Popen(command(tmp_path / "out", *arguments), cwd=table.parent, env=env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 600
+    while not state.exists() and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 130 and state.exists()
+
+    status, printed = run(tmp_path / "out", *arguments, cwd=table.parent)
+    assert status == 0, printed
+    assert table.read_bytes() == before and not state.exists()
+    page = (tmp_path / "out" / "09_bert_fine_tuning.ipynb").read_text(encoding="utf-8")
+    assert "resumed after epoch" in page
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["09_bert_fine_tuning"]
+    assert report["error"] is None and all(claim["ok"] for claim in report["claims"])
+    names = [claim["name"] for claim in report["claims"]]
+    assert "its logits for raw strings" in names and not any("test accuracy" in name for name in names)
+
+    model = tmp_path / "out" / "09" / "model"
+    program = (
+        "import json, sys\n"
+        "from groundup import bert\n"
+        "restored = bert.restore(sys.argv[1])\n"
+        "z = restored.predict(['a storm and rain', 'soup with bread', 'the team and the coach'])\n"
+        "print(json.dumps([restored.classes[i] for i in z.argmax(axis=1)]))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program, str(model)], env=env, check=True, encoding="utf-8",
+                             stdout=subprocess.PIPE).stdout  # fmt: skip
+    assert json.loads(printed.splitlines()[-1]) == ["weather", "food", "sport"]
+
+
+@pytest.mark.parametrize(("content", "sentence"), [
+    (None, "There is no file table.tsv"),
+    (b"sentence\tlabel\na\tb\n", "no column 'text'; its first line has 'sentence', 'label'"),
+    (b"text\tlabel\n" + b"".join(b"text %d\tgood\n" % i for i in range(60)), "has one class, 'good'"),
+    (b"text\tlabel\ncaf\xe9\tgood\n", "is not UTF-8: byte 0xe9"),
+])  # fmt: skip
+def test_a_table_that_cannot_be_used_ends_in_a_sentence(tmp_path, content, sentence):
+    file = tmp_path / "table.tsv"
+    if content is not None:
+        file.write_bytes(content)
+    status, printed = run(tmp_path / "out", "-p", "TABLE_FILE", "table.tsv", cwd=tmp_path)
+    assert status == 1
+    said = [line for line in printed.splitlines() if line.startswith("TextError: ")]
+    assert len(said) == 1 and sentence in said[0], printed
+    assert "Traceback" not in printed and "cell 4 of" in printed
+    assert content is None or file.read_bytes() == content

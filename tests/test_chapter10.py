@@ -1,0 +1,118 @@
+"""What chapter 10 writes out is the package's: networks, half-steps, distance; and what its ring counts."""
+
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "10_gan.ipynb"
+WANTED = {"GAN", "conv_generator", "conv_discriminator", "between_gaussians", "frechet", "covered", "nearest", "walk",
+          "StackedAdam", "forward"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    """The chapter's functions and classes, without running the chapter."""
+    import keras
+    import tensorflow as tf
+    from keras import layers, ops
+
+    names = {"np": np, "keras": keras, "tf": tf, "layers": layers, "ops": ops}
+    angles = np.arange(8) * np.pi / 4
+    names["hills"] = tf.constant(2 * np.c_[np.cos(angles), np.sin(angles)], tf.float32)
+    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            for node in ast.parse("".join(cell["source"])).body:
+                if getattr(node, "name", None) in WANTED:
+                    exec(compile(ast.Module([node], []), NOTEBOOK.name, "exec"), names)
+    assert names.keys() >= WANTED
+    return names
+
+
+@pytest.fixture(scope="module")
+def gan():
+    from groundup import gan
+
+    return gan
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_networks_are_the_package_s(chapter, gan, classes):
+    rng = np.random.default_rng(1)
+    z, c = rng.normal(size=(4, 16)).astype("float32"), np.array([1, 5, 9, 0])
+    x = rng.uniform(-1, 1, (4, 28, 28, 1)).astype("float32")
+    for ours, theirs, first in ((chapter["conv_generator"](classes), gan.generator(classes), z),
+                                (chapter["conv_discriminator"](classes), gan.discriminator(classes), x)):  # fmt: skip
+        assert [v.path for v in ours.variables] == [v.path for v in theirs.variables]
+        ours.set_weights(theirs.get_weights())
+        inputs = [first, c] if classes else first
+        np.testing.assert_allclose(ours(inputs), theirs(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_two_steps_are_the_package_s(chapter, gan, classes):
+    import keras
+    import tensorflow as tf
+
+    x = tf.constant(np.random.default_rng(2).uniform(-1, 1, (4, 28, 28, 1)), tf.float32)
+    c = tf.constant([0, 1, 2, 3])
+    models = []
+    for kind in (chapter["GAN"], gan.GAN):
+        keras.utils.set_random_seed(1)
+        model = kind(gan.generator(classes, width=4), gan.discriminator(classes, width=4), decay=0.9, seed=4)
+        model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+        for _ in range(2):
+            model.train_step((x, c))
+        models.append(model)
+    for a, b in zip(models[0].variables, models[1].variables, strict=True):
+        np.testing.assert_allclose(np.array(a), np.array(b), atol=1e-6)
+
+
+def test_distance_is_the_package_s(chapter, gan):
+    a, b = np.random.default_rng(3).normal(size=(2, 50, 5))
+    assert chapter["frechet"](a, 2 * b + 1) == pytest.approx(gan.frechet(a, 2 * b + 1), rel=1e-9)
+
+
+def test_hills_are_counted(chapter):
+    hills = chapter["hills"].numpy()
+    points = np.zeros((1, 3, 512, 2))
+    points[0, 0] = hills[np.arange(512) % 8]  # all hills
+    points[0, 1] = hills[2] + 0.1  # one
+    points[0, 2, :12] = hills[0]  # twelve points are too few, and the centre is no hill
+    found, share = chapter["covered"](points)
+    assert found.tolist() == [[8, 1, 0]] and share[0].tolist() == [1, 1, 12 / 512]
+
+
+def test_nearest(chapter):
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(40, 784)).astype("float32")
+    which, far = chapter["nearest"](rows[[7, 3]] + 0.01, rows)
+    assert which.tolist() == [7, 3]
+    np.testing.assert_allclose(far, 0.01 * np.sqrt(784), rtol=0.02)
+
+
+def test_a_walk_begins_and_ends_where_it_should(chapter, gan):
+    generator, ends = gan.generator(10, width=4), np.random.default_rng(5).normal(size=(2, 16))
+    way = chapter["walk"](generator, ends, 5, 3)
+    wanted = np.array(generator([ends.astype("float32"), np.array([3, 3])]))
+    np.testing.assert_allclose(way[[0, -1]], wanted, atol=1e-5)
+
+
+def test_stacked_adam_is_keras_adam(chapter):
+    import keras
+    import tensorflow as tf
+
+    rng = np.random.default_rng(6)
+    start, gradients = rng.normal(size=(2, 3, 4)), rng.normal(size=(5, 2, 3, 4))
+    ours = [tf.Variable(start, dtype=tf.float32)]
+    adam = chapter["StackedAdam"](ours, tf.constant([0.01, 0.003])[:, None, None])
+    for g in gradients:
+        adam.apply([tf.constant(g, tf.float32)])
+    for net, rate in enumerate((0.01, 0.003)):
+        theirs = keras.Variable(start[net].astype("float32"))
+        keras_adam = keras.optimizers.Adam(rate, 0.5, 0.99, epsilon=1e-7)
+        for g in gradients[:, net]:
+            keras_adam.apply([tf.constant(g, tf.float32)], [theirs])
+        np.testing.assert_allclose(ours[0][net], theirs.value, atol=1e-5)
