@@ -1,9 +1,14 @@
-"""Whatever an answer does, grading ends with one line and raises nothing."""
+"""Solutions are right, mistakes get the hint that fits, and whatever an answer does, grading ends with one line.
+
+The answers to each chapter's exercises are in tests/answers/chNN.py: SOLUTIONS, {number: answer}, and MISTAKES, a list
+of (number, answer, words of the hint).
+"""
 
 import importlib
 import itertools
 import pkgutil
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -53,6 +58,35 @@ HOSTILE = {
 
 CHAPTERS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name.startswith("ch")]
 EXERCISES = [n for name in CHAPTERS for n in importlib.import_module(f"groundup.exercises.{name}").GRADERS]
+ANSWERS = [importlib.import_module(f"answers.{name}") for name in CHAPTERS]
+SOLUTIONS = {number: answer for chapter in ANSWERS for number, answer in chapter.SOLUTIONS.items()}
+MISTAKES = [mistake for chapter in ANSWERS for mistake in chapter.MISTAKES]
+
+
+def test_every_exercise_has_a_solution_and_two_mistakes():
+    assert sorted(SOLUTIONS) == sorted(EXERCISES)
+    assert min(Counter(number for number, _, _ in MISTAKES)[number] for number in EXERCISES) >= 2
+
+
+@pytest.mark.parametrize("number", SOLUTIONS)
+def test_a_solution_is_right(number):
+    assert exercises.grade(number, SOLUTIONS[number]) == "right"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_solution_that_draws_its_folds_is_right_whatever_it_draws(seed):
+    def other(X, y, rng):
+        return importlib.import_module("answers.ch04").fit(X, y, np.random.default_rng(seed), folds=5 + 5 * (seed % 2))
+
+    assert exercises.grade("04.5", other) == "right"
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), MISTAKES, ids=[f"{m[0]} {m[2]}" for m in MISTAKES])
+def test_a_mistake_gets_the_hint_that_fits(number, answer, words):
+    """`words` are in the hint: one of those between |, and of these all parts between …."""
+    verdict = exercises.grade(number, answer)
+    assert verdict.startswith("not yet: "), verdict
+    assert any(all(part in verdict for part in either.split("…")) for either in words.split("|")), verdict
 
 
 @pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)

@@ -1,10 +1,6 @@
-"""Every grader of chapter 03 knows its solution and the mistakes it gives hints for."""
-
-import re
+"""Answers to the exercises of chapter 03: solutions, and mistakes with words of the hint that each must get."""
 
 import numpy as np
-import pytest
-from groundup import exercises
 
 
 def loss(logits, labels, mean=np.mean, axis=1):
@@ -71,13 +67,13 @@ def through_origin(sizes, seconds, size, k):
 SOLUTIONS = {"03.1": loss, "03.2": rows, "03.3": three, "03.4": surest, "03.5": line}
 
 MISTAKES = [
-    ("03.1", softmax_first, "single precision.* NaN or infinity"),
-    ("03.1", lambda z, y: softmax_first(z.astype(float), y), r"\(2000, 0\).* NaN or infinity"),
+    ("03.1", softmax_first, "single precision… NaN or infinity"),
+    ("03.1", lambda z, y: softmax_first(z.astype(float), y), "(2000, 0)… NaN or infinity"),
     ("03.1", stable_softmax_first, "NaN or infinity"),
-    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-7), r"should be 200, not 16\.1.*Softmax first loses"),
-    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-30), r"should be 200, not 69\.1"),
-    ("03.1", lambda z, y: stable_softmax_first(z.astype(float), y, 1e-300), r"should be 2,000, not 690\.8"),
-    ("03.1", one_largest, r"\(2000, 0\).*its own largest"),
+    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-7), "should be 200, not 16.1…Softmax first loses"),
+    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-30), "should be 200, not 69.1"),
+    ("03.1", lambda z, y: stable_softmax_first(z.astype(float), y, 1e-300), "should be 2,000, not 690.8"),
+    ("03.1", one_largest, "(2000, 0)…its own largest"),
     ("03.1", lambda z, y: -loss(z, y), "sign"),
     ("03.1", lambda z, y: loss(z, y, mean=np.sum), "asked is their mean"),
     ("03.1", lambda z, y: loss(z, y) / z.shape[1], "number of classes"),
@@ -87,11 +83,11 @@ MISTAKES = [
     ("03.1", lambda z, y: loss(z, y, axis=0), "axis 1"),
     ("03.1", lambda z, y: -softmax(z)[np.arange(len(y)), y].mean(), "minus the probability"),
     ("03.1", lambda z, y: 7, "alone it should be"),
-    ("03.1", lambda z, y: loss(z, y, mean=lambda each: each), "a single number"),
+    ("03.1", lambda z, y: loss(z, y, mean=lambda each: each), "a single numbe"),
     ("03.2", lambda x: x / 255, "end to end"),
     ("03.2", lambda x: rows(x).T, "examples are rows"),
     ("03.2", lambda x: x.reshape(-1) / 255, "Keep the first axis"),
-    ("03.2", lambda x: rows(x)[:, 1:], r"shape \(5, 784\), not \(5, 783\)"),
+    ("03.2", lambda x: rows(x)[:, 1:], "shape (5, 784), not (5, 783)"),
     ("03.2", lambda x: x.reshape(len(x), -1), "still in 0..255"),
     ("03.2", lambda x: x.reshape(len(x), -1).astype(float), "still in 0..255"),
     ("03.2", lambda x: x.reshape(len(x), -1) // 255, "whole numbers"),
@@ -103,7 +99,7 @@ MISTAKES = [
     ("03.2", lambda x: x.reshape(784, -1).T / 255, "wrong places"),
     ("03.2", lambda x: rows(x) ** 2, "values are not"),
     ("03.2", lambda x: rows(x) / 0, "NaN or infinity"),
-    ("03.2", lambda x: "pictures", "a str"),
+    ("03.2", lambda x: "pictures", "a st"),
     ("03.3", lambda n, v, t, rng: three(n, v, t, rng)[:2], "three arrays"),
     ("03.3", lambda n, v, t, rng: np.split(np.arange(n), [n - v - t, n - t]), "shuffle first"),
     ("03.3", lambda n, v, t, rng: np.split(rng.permutation(n) + 1, [n - v - t, n - t]), "outside"),
@@ -116,8 +112,8 @@ MISTAKES = [
     ("03.3", lambda n, v, t, rng: three(n, v, t, np.random.default_rng(0)), "ignores rng"),
     ("03.3", lambda n, v, t, rng: [rng.random(n) < 0.5] * 3, "masks"),
     ("03.3", lambda n, v, t, rng: [rng.random(m) for m in (n - v - t, v, t)], "whole numbers"),
-    ("03.3", lambda n, v, t, rng: [part[:, None] for part in three(n, v, t, rng)], r"of shape \(m,\)"),
-    ("03.4", lambda z, y, k: surest(z, y, k)[::-1], "another order"),
+    ("03.3", lambda n, v, t, rng: [part[:, None] for part in three(n, v, t, rng)], "of shape (m,)"),
+    ("03.4", lambda z, y, k: surest(z, y, k)[::-1], "another orde"),
     ("03.4", lambda z, y, k: surest(z, y, k, by=lambda z: -softmax(z).max(axis=1)), "least"),
     ("03.4", lambda z, y, k: surest(z, y, k, only_wrong=False), "right answers are among them"),
     ("03.4", in_the_list, "whole set"),
@@ -133,45 +129,7 @@ MISTAKES = [
     ("03.5", lambda *args: line(*args, after=lambda a, b, size, k: b * size), "does not vanish"),
     ("03.5", lambda *args: (*line(*args)[:2], args[3]), "only the fixed cost is shared"),
     ("03.5", lambda *args: (*line(*args)[:2], sum(line(*args)[:2]) / (line(*args)[0] / args[3] + line(*args)[1])),
-     "cost b \\* batch_size"),
+     "cost b * batch_size"),
     ("03.5", lambda *args: (*line(*args)[:2], 1.0), "the speed-up is not"),
     ("03.5", lambda *args: line(*args)[2], "3 values"),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize("number", SOLUTIONS)
-def test_the_solution_is_right(number):
-    assert exercises.grade(number, SOLUTIONS[number]) == "right"
-
-
-@pytest.mark.parametrize("number", SOLUTIONS)
-@pytest.mark.parametrize("stub", [lambda *args: ..., lambda *args: None, ..., None])
-def test_the_stub_is_not_answered(number, stub):
-    assert exercises.grade(number, stub) == "not answered yet"
-
-
-@pytest.mark.parametrize(("number", "answer", "hint"), MISTAKES, ids=[f"{m[0]} {m[2]}" for m in MISTAKES])
-def test_a_mistake_gets_its_hint(number, answer, hint):
-    verdict = exercises.grade(number, answer)
-    assert verdict.startswith("not yet: "), verdict
-    assert re.search(hint, verdict), verdict
-
-
-HOSTILE = [
-    3,
-    "text",
-    lambda *a: "text",
-    lambda *a: np.full(3, np.nan),
-    lambda *a: 1 / 0,
-    lambda *a: [1, [2, 3]],
-    lambda *a: (np.zeros(0),) * 3,
-    lambda: 1,
-]
-
-
-@pytest.mark.parametrize("number", SOLUTIONS)
-@pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_answer_gets_a_hint(number, answer):
-    verdict = exercises.grade(number, answer)
-    assert verdict.startswith("not yet: ")
-    assert "checking it ended" not in verdict, verdict
