@@ -1,7 +1,6 @@
 """groundup.gpt and the recipe of its weights: causal, cached, counted, resumed, and the log's losses found again."""
 
 import csv
-import importlib
 import io
 import json
 import subprocess
@@ -97,12 +96,8 @@ def test_heads_must_share_the_width(gpt):
 
 
 @pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.syspath_prepend(str(RECIPES))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield importlib.import_module("gpt")
-    for name in ("gpt", "source", "manifest"):
-        sys.modules.pop(name, None)
+def recipe(import_recipe):
+    return import_recipe("gpt")
 
 
 @pytest.fixture
@@ -157,7 +152,7 @@ def test_the_first_minutes_of_the_recipe_find_the_log_again(tmp_path):
                           capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as kept:
-        (step, loss, _), = json.loads(str(kept["log"]))
+        (step, loss, _), = json.loads(str(kept["progress"]))["log"]
     assert loss == pytest.approx(wanted[step], abs=0.1)
     assert wanted[step] > wanted[2 * step] + 0.3  # so near is no accident: the next line of the log is farther off
 

@@ -1,7 +1,6 @@
 """data/recipes: the readers, the writer and the comparison, on small handmade packages; nothing is downloaded."""
 
 import hashlib
-import importlib
 import io
 import json
 import shutil
@@ -22,13 +21,8 @@ NAMES = ["austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "pengu
 
 
 @pytest.fixture(autouse=True)
-def recipe(monkeypatch):
-    """Function that imports a recipe by name; the modules are forgotten after the test."""
-    monkeypatch.syspath_prepend(str(RECIPES))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield importlib.import_module
-    for name in [*NAMES, "source", "manifest"]:
-        sys.modules.pop(name, None)
+def recipe(import_recipe):
+    return import_recipe
 
 
 def integer(number):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from groundup import training
 
@@ -71,3 +72,37 @@ def test_every_third_epoch_and_the_last(model, capsys):
 def test_an_epoch_keeps_its_number_when_training_goes_on(model, capsys):
     fit(model, 12, training.EpochLines(), initial_epoch=9)
     assert [line[:11] for line in capsys.readouterr().out.splitlines()] == ["epoch 10/12", "epoch 11/12", "epoch 12/12"]
+
+
+@pytest.fixture
+def variables():
+    from groundup import session
+
+    keras = session._import_keras()
+    return [keras.Variable(np.arange(3.0)), keras.Variable(np.array([1, 2], "uint32"), dtype="uint32")]
+
+
+def test_kept_and_resumed(variables, tmp_path):
+    file = tmp_path / "mit Umlaut ä.npz"
+    assert training.resume(file, variables, {"a": 1}) == {}
+    training.keep(file, variables, {"a": (1, 2)}, step=7, log=[[1, None]])
+    variables[0].assign(np.zeros(3))
+    assert training.resume(str(file), variables, {"a": [1, 2]}) == {"step": 7, "log": [[1, None]]}
+    assert np.asarray(variables[0].value).tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_another_plan_sets_nothing(variables, tmp_path):
+    training.keep(tmp_path / "x.npz", variables, "one", step=1)
+    variables[0].assign(np.zeros(3))
+    with pytest.raises(training.OtherPlan, match="another plan: one"):
+        training.resume(tmp_path / "x.npz", variables, "two")
+    assert np.asarray(variables[0].value).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("harm", [lambda content: b"rubbish", lambda content: content[:-40], lambda content: b""])
+def test_a_file_that_is_not_whole_is_no_beginning(variables, tmp_path, harm):
+    file = tmp_path / "x.npz"
+    training.keep(file, variables, "one", step=1)
+    file.write_bytes(harm(file.read_bytes()))
+    assert training.resume(file, variables, "one") == {}

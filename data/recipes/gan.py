@@ -6,28 +6,25 @@ data/gan/log.csv; --write puts the files into data/ itself. The judge learns fro
 generated picture; what it says is logged and changes nothing: the weights kept are those of the last step.
 """
 
-import argparse
 import contextlib
-import csv
 import io
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import manifest
 import numpy as np
 import source
 
 sys.path.insert(0, str(manifest.DATA.parent / "src"))
-from groundup import data, session
+from groundup import data, session, training
 
 PLAN = {
     "judge": {"steps": 2_500, "batch": 64, "rate": 2e-3, "seed": 1},
     "digits": {"classes": 0, "steps": 4_000, "batch": 32, "rates": [2e-3, 1e-3], "decay": 0.999, "seed": 10},
     "classes": {"classes": 10, "steps": 5_000, "batch": 32, "rates": [2e-3, 1e-3], "decay": 0.999, "seed": 10},
 }
+HEAD = ["model", "step", "d_loss", "g_loss", "recognised", "least", "most", "distance"]  # of the log
 LOG_EVERY = 500  # steps between two lines of the log
 LOOK_AT = 2_000  # pictures that the judge sees for each
 
@@ -77,26 +74,6 @@ def variables(model):
     return [*model.variables, *model.generator_optimizer.variables, *model.discriminator_optimizer.variables]
 
 
-def save(file, **arrays):
-    """Write an .npz file whole or not at all."""
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, **arrays)
-    os.replace(part, file)
-
-
-def restore(file, model, plan):
-    """Steps done and lines of the log, from a checkpoint (0 and [] where there is none); sets all variables."""
-    if not file.exists():
-        return 0, []
-    with np.load(file, allow_pickle=False) as kept:
-        if json.loads(str(kept["plan"])) != plan:
-            raise SystemExit(f"{file} belongs to another plan: {kept['plan']}. Move it away to start anew.")
-        for i, variable in enumerate(variables(model)):
-            variable.assign(kept[f"{i:03d}"])
-        return int(kept["step"]), json.loads(str(kept["log"]))
-
-
 def pictures(model, n):
     """n pictures from the averaged generator, the same noise each time; classes 0 to 9 in turn."""
     z = np.random.default_rng(0).normal(size=(n, model.latent)).astype("float32")
@@ -110,7 +87,7 @@ def train(name, model, x, y, look, folder, until=None):
     `look` turns pictures into the dict of numbers that is logged.
     """
     plan, checkpoint = PLAN[name], folder / f"{name}.npz"
-    step, log = restore(checkpoint, model, plan)
+    step, log = source.progress(checkpoint, variables(model), plan)
     while step < (until or plan["steps"]):
         some = batches(x, y, step, step + LOG_EVERY, plan["batch"], plan["seed"])
         done = model.fit(some, verbose=0, shuffle=False)
@@ -118,33 +95,18 @@ def train(name, model, x, y, look, folder, until=None):
         losses = {key: float(done.history[key][-1]) for key in ("d_loss", "g_loss")}
         seen = {**losses, **look(pictures(model, LOOK_AT))}
         log.append([name, step, *[round(value, 4) for value in seen.values()]])
-        save(checkpoint, step=step, log=json.dumps(log), plan=json.dumps(plan),
-             **{f"{i:03d}": np.asarray(variable.value) for i, variable in enumerate(variables(model))})  # fmt: skip
+        training.keep(checkpoint, variables(model), plan, step=step, log=log)
         print(time.strftime("%H:%M:%S"), f"{name} {step:5d}/{plan['steps']}",
               *[f"{key} {value:.3f}" for key, value in seen.items()], flush=True)  # fmt: skip
     return log
 
 
-def as_csv(log):
-    """The log as text: the losses of the last steps, and what the judge says of 2,000 pictures."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["model", "step", "d_loss", "g_loss", "recognised", "least", "most", "distance"])
-    lines.writerows(log)
-    return text.getvalue()
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
-    parser.add_argument("--until", type=int, metavar="STEP", help="stop each training after this step (the test does)")
-    parser.add_argument("--out", type=Path, default=source.BUILD / "data" / "gan", help="folder for the checkpoints")
-    given = parser.parse_args()
+    given = source.options("gan", __doc__)
     with contextlib.redirect_stdout(io.StringIO()):
         session.start(10)
     from groundup import gan
 
-    given.out.mkdir(parents=True, exist_ok=True)
     mnist = data.load("mnist")
     x, y = gan.scaled(mnist.train[0]), mnist.train[1].astype("int32")
     kept, judge = given.out / "judge.npz", None
@@ -153,7 +115,7 @@ def main():
             judge = gan.unpack(gan.classifier(), arrays)
     else:
         judge = train_judge(x, y, **PLAN["judge"])
-        save(kept, **gan.packed(judge))
+        training.write(kept, **gan.packed(judge))
         judge = gan.unpack(judge, gan.packed(judge))  # rounded to float16, as it will be used
     features, p = gan.look(judge, gan.scaled(mnist.test[0]))
     print(f"the judge: {np.mean(p.argmax(axis=1) == mnist.test[1]):.4f} right on test digits", flush=True)
@@ -164,15 +126,12 @@ def main():
         files[f"gan/{name}.npz"] = source.npz(**gan.packed(model.average))
     if given.until:
         return 0
-    files |= {"gan/log.csv": as_csv(log).encode(), "gan/model.json": json.dumps(PLAN, indent=1).encode()}
-    folder = manifest.DATA if given.write else source.BUILD / "data"
+    files |= {"gan/log.csv": source.as_csv(HEAD, log), "gan/model.json": json.dumps(PLAN, indent=1).encode()}
     before = manifest.DATA / "gan" / "log.csv"
     if before.exists():  # weights differ from machine to machine, what they can do does not
-        print(f"last line: {as_csv(log).splitlines()[-1]}; in data/gan/log.csv: {before.read_text().splitlines()[-1]}")
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if given.write else ""))
+        last = ",".join(map(str, log[-1]))
+        print(f"last line: {last}; in data/gan/log.csv: {before.read_text().splitlines()[-1]}")
+    source.put(files, given.write)
     return 0
 
 

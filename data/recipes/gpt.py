@@ -6,26 +6,23 @@ data/gpt/log.csv; --write puts the files into data/ itself. No step learns from 
 watches, and the weights kept are those of the last step.
 """
 
-import argparse
 import contextlib
-import csv
 import io
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import manifest
 import numpy as np
 import source
 
 sys.path.insert(0, str(manifest.DATA.parent / "src"))
-from groundup import data, session
+from groundup import data, session, training
 
 HELD_OUT = "Persuasion"
 MODEL = {"vocabulary": 1024, "context": 128, "layers": 5, "width": 128, "heads": 4, "dropout": 0.1}
 PLAN = {"steps": 6_000, "batch": 16, "warmup": 200, "rate": 3e-3, "seed": 8}
+HEAD = ["step", "training_loss_nats_per_token", "held_out_bits_per_character"]  # of the log
 LOG_EVERY, LOOK_EVERY = 250, 1_000  # steps between two lines of the log, and between two looks at the novel held out
 
 
@@ -73,37 +70,15 @@ def nats(model, tokens, context, batch=16):
     return float(model.evaluate(x, y, batch_size=batch, verbose=0))
 
 
-def state_of(model):
-    """All variables of model and optimizer, those of the random generators included, as {name: array}."""
-    variables = [*model.variables, *model.optimizer.variables]
-    return {f"{i:03d}": np.asarray(variable.value) for i, variable in enumerate(variables)}
-
-
-def save(file, **arrays):
-    """Write an .npz file whole or not at all."""
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, **arrays)
-    os.replace(part, file)
-
-
-def restore(file, model):
-    """Steps done and lines of the log, from a checkpoint (0 and [] where there is none); sets all variables."""
-    if not file.exists():
-        return 0, []
-    with np.load(file, allow_pickle=False) as kept:
-        plan = json.loads(str(kept["plan"]))
-        if plan != json.loads(json.dumps([MODEL, PLAN])):
-            raise SystemExit(f"{file} belongs to another plan: {plan}. Move it away to start anew.")
-        for name, variable in zip(state_of(model), [*model.variables, *model.optimizer.variables], strict=True):
-            variable.assign(kept[name])
-        return int(kept["step"]), json.loads(str(kept["log"]))
+def variables(model):
+    """All variables of model and optimizer, those of the random generators included."""
+    return [*model.variables, *model.optimizer.variables]
 
 
 def train(model, tokens, novel, folder, until=None):
     """Train to the end of the plan (or to step `until`), a line per LOG_EVERY steps; returns the log's lines."""
     checkpoint = folder / "checkpoint.npz"
-    step, log = restore(checkpoint, model)
+    step, log = source.progress(checkpoint, variables(model), [MODEL, PLAN])
     per_character = len(novel[0]) / novel[1] / np.log(2)
     losses = []
     while step < (until or PLAN["steps"]):
@@ -115,30 +90,16 @@ def train(model, tokens, novel, folder, until=None):
             bits = nats(model, novel[0], MODEL["context"]) * per_character if step % LOOK_EVERY == 0 else None
             log.append([step, round(float(np.mean(losses)), 4), bits and round(bits, 4)])
             losses = []
-            save(checkpoint, step=step, log=json.dumps(log), plan=json.dumps([MODEL, PLAN]), **state_of(model))
+            training.keep(checkpoint, variables(model), [MODEL, PLAN], step=step, log=log)
             print(f"{time.strftime('%H:%M:%S')}  step {step:5d}/{PLAN['steps']}  loss {log[-1][1]:.3f}"
                   + (f"  held out: {bits:.3f} bits per character" if bits else ""), flush=True)
     return log
 
 
-def as_csv(log):
-    """The log as text: step, mean training loss of the last 250 steps, bits per character of the novel held out."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["step", "training_loss_nats_per_token", "held_out_bits_per_character"])
-    lines.writerows([step, loss, "" if bits is None else bits] for step, loss, bits in log)
-    return text.getvalue()
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
-    parser.add_argument("--until", type=int, metavar="STEP", help="stop after this step (the test does)")
-    parser.add_argument("--out", type=Path, default=source.BUILD / "data" / "gpt", help="folder for the checkpoint")
-    given = parser.parse_args()
+    given = source.options("gpt", __doc__)
     with contextlib.redirect_stdout(io.StringIO()):
         session.start(PLAN["seed"])
-    given.out.mkdir(parents=True, exist_ok=True)
     novels = data.load("austen")
     texts = [text for name, text in novels.items() if name != HELD_OUT]
     tokenizer = train_tokenizer(texts, MODEL["vocabulary"])
@@ -152,17 +113,13 @@ def main():
         return 0
     weights = {variable.path: np.asarray(variable.value).astype("float16") for variable in model.trainable_variables}
     files = {"gpt/weights.npz": source.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
-             "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(), "gpt/log.csv": as_csv(log).encode(),
+             "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(), "gpt/log.csv": source.as_csv(HEAD, log),
              "gpt/model.json": json.dumps({**MODEL, "held_out": HELD_OUT, **PLAN}, indent=1).encode()}
-    folder = manifest.DATA if given.write else source.BUILD / "data"
     kept = manifest.DATA / "gpt" / "log.csv"
     if kept.exists():  # weights differ from machine to machine, what they can do does not
         print(f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
               end="")
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if given.write else ""))
+    source.put(files, given.write)
     return 0
 
 

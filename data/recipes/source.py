@@ -1,6 +1,7 @@
 """What the recipes share: fetch a package, read files in it, write arrays, compare a rebuilt set with MANIFEST.json."""
 
 import argparse
+import csv
 import hashlib
 import io
 import subprocess
@@ -159,3 +160,49 @@ def finish(name, files, write=False, tolerance=0.0):
     for path in bad[:10]:
         print(f"  not as in MANIFEST.json: {path}")
     return len(bad)
+
+
+def options(recipe, text):
+    """The command line of a recipe that trains: `write`, `until`, `out` (a Path, made here).
+
+    Args:
+        recipe: str, the set; checkpoints go to build/data/ of this name unless --out says otherwise.
+        text: str, what --help says.
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
+    parser.add_argument("--until", type=int, metavar="STEP", help="stop each training after this step (the test does)")
+    parser.add_argument("--out", type=Path, default=BUILD / "data" / recipe, help="folder for the checkpoints")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    return given
+
+
+def progress(file, variables, plan):
+    """(steps done, lines of the log) of a training that was kept, 0 and [] at its beginning; sets the variables.
+
+    Exits with one sentence if the file belongs to another plan.
+    """
+    from groundup import training
+
+    try:
+        done = training.resume(file, variables, plan)
+    except training.OtherPlan as error:
+        raise SystemExit(str(error)) from None
+    return done.get("step", 0), done.get("log", [])
+
+
+def put(files, write):
+    """Write {path relative to data/: bytes} to data/ or, without `write`, to build/data/, and say so."""
+    folder = DATA if write else BUILD / "data"
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if write else ""))
+
+
+def as_csv(head, lines):
+    """A log as bytes of a .csv file; None is left empty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *lines])
+    return text.getvalue().encode()

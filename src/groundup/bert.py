@@ -9,17 +9,18 @@
 Taken apart in notebooks/09. Keras, KerasHub and TensorFlow are imported when first needed.
 """
 
+import contextlib
 import gc
 import hashlib
 import importlib.util
 import json
-import os
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from . import training
 
 PRESET = "all_minilm_l6_v2_en"  # the same model under KerasHub's name, fetched where there is a network
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
@@ -155,13 +156,15 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
     known = {id(variable) for variable in model.weights}
     for i, variable in enumerate(v for v in model.variables if id(v) not in known):
         variable.assign(np.array([seed + i, 0], dtype=np.uint32))  # where dropout's random numbers begin
-    losses, done, key = [], 0, ""
+    losses, done = [], 0
     each = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"])))]
     if state:
         key = _key(model, rows, labels, optimizer, epochs, seed)
         numbers = [*model.variables, *optimizer.variables]
-        done = _restore(state, key, numbers)
-        each.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: _keep(state, key, numbers, e + 1)))
+        with contextlib.suppress(training.OtherPlan):
+            done = training.resume(state, numbers, key).get("epochs", 0)
+        keep = lambda epoch, logs: training.keep(state, numbers, key, epochs=epoch + 1)  # noqa: E731
+        each.append(keras.callbacks.LambdaCallback(on_epoch_end=keep))
         if done:
             print(f"resumed after epoch {done}")
     if done < epochs:
@@ -263,23 +266,3 @@ def _key(model, rows, labels, optimizer, epochs, seed):
     for array in [*model.get_weights(), *rows, labels]:
         key.update(np.ascontiguousarray(array))
     return key.hexdigest()
-
-
-def _keep(file, key, numbers, done):
-    with open(f"{file}.new", "wb") as new:
-        np.savez(new, np.array(key), np.array(done), *[np.asarray(n) for n in numbers])
-    os.replace(f"{file}.new", file)  # in one step: there is always a whole state
-
-
-def _restore(file, key, numbers):
-    """Set all numbers to what the file keeps and return the epochs done; 0 without a file of this training."""
-    try:
-        with np.load(file, allow_pickle=False) as kept:
-            arrays = [kept[name] for name in kept.files]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return 0
-    if len(arrays) != len(numbers) + 2 or str(arrays[0]) != key:
-        return 0
-    for variable, array in zip(numbers, arrays[2:], strict=True):
-        variable.assign(array)
-    return int(arrays[1])
