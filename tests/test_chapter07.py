@@ -117,7 +117,7 @@ def test_the_whole_chapter_runs_on_it(keras_home):
     done = run(PRELUDE + source(), keras_home)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "--  test accuracy of the small ResNet: " in done.stdout
-    assert "not measured on this data before" in done.stdout
+    assert "not claimed on this data" in done.stdout
     assert "ok  test images is 10000" in done.stdout
 
 

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from groundup import session
 
 
 def run(code, **environment):
@@ -89,3 +91,12 @@ def test_output_is_in_out_in_build_or_where_it_can_be_written(tmp_path, monkeypa
     elsewhere.rmdir()
     monkeypatch.delenv("GROUNDUP_OUT")
     assert session.output("06").parts[-2:] == ("build", "06")
+
+
+def test_here_and_at_the_top(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert session.here("README.md") == session.here("./README.md") == Path(session.__file__).parents[2] / "README.md"
+    (tmp_path / "README.md").write_text("mine")
+    assert session.here("README.md").read_text() == "mine"
+    assert session.here("nowhere.txt") == Path("nowhere.txt")
+    assert session.here(str(tmp_path)) == tmp_path

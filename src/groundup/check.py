@@ -80,6 +80,21 @@ def refused(name, claim):
     return said
 
 
+class _Shown:
+    """Has the names of this module's claims; each prints the value and claims nothing."""
+
+    def __getattr__(self, claim):
+        def show(name, value, *_, **__):
+            number = isinstance(value, (float, np.floating)) or (np.ndim(value) == 0 and hasattr(value, "numpy"))
+            text = f"{float(value):.3f}" if number else " ".join(str(value).split())[:80]
+            print(f"--  {name}: {text}, not claimed on this data")
+
+        return show
+
+
+shown = _Shown()  # for `check`, where a claim is about the course's data and a reader brought other
+
+
 def gradients(name, loss, gradient, at, tape_loss, rtol=1e-6):
     """Claim that a gradient agrees with central differences and with ``tf.GradientTape``, in double precision.
 

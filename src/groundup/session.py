@@ -57,6 +57,19 @@ def output(name):
     return Path(tempfile.mkdtemp(prefix=f"groundup-{name}-"))
 
 
+def here(path):
+    """A reader's file or folder, as seen from here or else from the top of the repository, where make is called.
+
+    Args:
+        path: str; ~ is the home folder.
+
+    Returns:
+        pathlib.Path; as seen from here if it is in neither place.
+    """
+    near, top = Path(path).expanduser(), Path(__file__).resolve().parents[2] / path
+    return top if top.exists() and not near.exists() else near
+
+
 def _import_keras():
     # TensorFlow writes to file descriptor 2 from C++ while it loads and when it first looks for devices, whatever
     # TF_CPP_MIN_LOG_LEVEL says. The descriptor goes to a file meanwhile, which is shown only when the import fails.
