@@ -91,7 +91,7 @@ def parts():
     """Makes a fresh small model with dropout, rows and labels; the same each time."""
     from groundup import session
 
-    keras = session._import_keras()
+    keras = session.import_keras()
     rng = np.random.default_rng(0)
     rows = [rng.normal(size=(n, WIDE)).astype(np.float16) for n in rng.integers(2, 20, N)]
     labels = rng.integers(0, 2, N)

@@ -527,7 +527,7 @@ def test_thousands_of_fuzzed_files(tmp_path, capfd):
 
 
 def network(classes, size, sigmoid=False):
-    keras = image_folder._import_keras()
+    keras = image_folder.import_keras()
     keras.utils.set_random_seed(1)
     head = keras.layers.Dense(1, "sigmoid") if sigmoid else keras.layers.Dense(len(classes), "softmax")
     model = keras.Sequential([keras.Input((size, size, 3)), keras.layers.Rescaling(1 / 255),
@@ -593,7 +593,7 @@ def test_a_folder_above_the_budget_streams_in_bounded_memory(tmp_path):
     code = """
 import sys, threading, time
 from groundup import image_folder
-keras = image_folder._import_keras()
+keras = image_folder.import_keras()
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1e3
 def peak(work):
@@ -809,7 +809,7 @@ def test_one_sigmoid_output_is_the_second_class(folder, tmp_path):
 
 
 def test_models_that_do_not_fit_are_not_saved(tmp_path):
-    keras = image_folder._import_keras()
+    keras = image_folder.import_keras()
     model = network("abc", 40)
     logits = keras.Sequential([keras.Input((40, 40, 3)), keras.layers.Flatten(), keras.layers.Rescaling(1.0, 1.0),
                                keras.layers.Dense(3)])
@@ -823,7 +823,7 @@ def test_models_that_do_not_fit_are_not_saved(tmp_path):
 
 
 def test_broken_model_folders(tmp_path):
-    keras = image_folder._import_keras()
+    keras = image_folder.import_keras()
     place = image_folder.save(network("ab", 40), (["a", "b"], 40), tmp_path / "model")
     about, content = (place / "model.json").read_bytes(), (place / "model.keras").read_bytes()
 

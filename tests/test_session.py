@@ -50,7 +50,18 @@ def test_modules_do_not_load_keras():
 def test_another_backend_is_refused_in_a_sentence():
     done = run("from groundup import session; session.start(1)", KERAS_BACKEND="numpy")
     assert done.returncode != 0
-    assert "KERAS_BACKEND is 'numpy', the chapters need 'tensorflow'" in done.stderr
+    assert "KERAS_BACKEND is 'numpy', this chapter needs 'tensorflow'" in done.stderr
+
+
+def test_jax_is_not_loaded_where_it_is_not_the_engine():
+    code = "import sys; from groundup import session; session.start(1); assert 'jax' not in sys.modules; import jax"
+    done = run(code)  # and it can be, afterwards
+    assert done.returncode == 0, done.stderr
+
+
+def test_keras_on_jax():
+    done = run("from groundup import session; session.start(11, 'jax'); import keras; print(keras.backend.backend())")
+    assert done.stdout == "ready: seed 11, Keras 3 on JAX\njax\n" and done.returncode == 0, done.stderr
 
 
 def test_a_failing_import_is_shown_with_the_way_out(tmp_path):

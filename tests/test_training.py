@@ -78,7 +78,7 @@ def test_an_epoch_keeps_its_number_when_training_goes_on(model, capsys):
 def variables():
     from groundup import session
 
-    keras = session._import_keras()
+    keras = session.import_keras()
     return [keras.Variable(np.arange(3.0)), keras.Variable(np.array([1, 2], "uint32"), dtype="uint32")]
 
 

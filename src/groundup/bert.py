@@ -246,7 +246,7 @@ def _keras_hub():
     """KerasHub, imported quietly."""
     from . import session
 
-    session._import_keras()
+    session.import_keras()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")  # its progress bars are not used here
         import keras_hub

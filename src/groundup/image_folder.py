@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .session import _import_keras
+from .session import import_keras
 
 FORMATS = {"JPEG": (b"\xff\xd8",), "PNG": (b"\x89PNG",), "GIF": (b"GIF8",), "BMP": (b"BM",), "WEBP": (b"RIFF",),
            "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}  # what is decoded, and how such files begin
@@ -768,7 +768,7 @@ def restore(folder):
         raise FolderError(f"{_shown(folder / 'model.json')} lacks the list classes or the number size; {again}.")
     if about.get("sha256") != hashlib.sha256(content).hexdigest() or about.get("pictures") != PREPROCESSING:
         raise FolderError(f"{_shown(folder)}: model.json and model.keras are not of one save; {again}.")
-    keras = _import_keras()
+    keras = import_keras()
     try:
         model = keras.models.load_model(folder / "model.keras", compile=False)  # safe_mode stays on: no code is run
     except Exception as error:  # Keras raises many kinds

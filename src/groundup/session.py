@@ -5,22 +5,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the names of Keras for them, and their own
 
-def start(seed):
-    """Import Keras on TensorFlow quietly, seed Python, NumPy and Keras, and set the style of the figures.
+
+def start(seed, backend="tensorflow"):
+    """Import Keras and its engine quietly, seed Python, NumPy and Keras, and set the style of the figures.
 
     Args:
         seed: int; a chapter uses its own number. Random steps later in a chapter are seeded again where they happen.
+        backend: str, "tensorflow"; "jax" in chapter 11.
 
     Raises:
-        ImportError: Keras or TensorFlow cannot be imported; says how to mend it and shows what they printed.
+        ImportError: Keras or its engine cannot be imported; says how to mend it and shows what they printed.
     """
-    keras = _import_keras()
+    keras = import_keras(backend)
     from . import plots
 
     keras.utils.set_random_seed(seed)
     plots.style()
-    print(f"ready: seed {seed}, Keras 3 on TensorFlow")
+    print(f"ready: seed {seed}, Keras 3 on {ENGINES[backend]}")
 
 
 def versions():
@@ -70,31 +73,39 @@ def here(path):
     return top if top.exists() and not near.exists() else near
 
 
-def _import_keras():
+def import_keras(backend="tensorflow"):
+    """Keras on an engine, imported quietly; see `start`."""
     # TensorFlow writes to file descriptor 2 from C++ while it loads and when it first looks for devices, whatever
     # TF_CPP_MIN_LOG_LEVEL says. The descriptor goes to a file meanwhile, which is shown only when the import fails.
-    if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
-        backend = os.environ["KERAS_BACKEND"]
-        raise ImportError(f"KERAS_BACKEND is {backend!r}, the chapters need 'tensorflow': unset it and restart.")
+    if os.environ.setdefault("KERAS_BACKEND", backend) != backend:
+        seen = os.environ["KERAS_BACKEND"]
+        raise ImportError(f"KERAS_BACKEND is {seen!r}, this chapter needs {backend!r}: unset it and restart.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         failure = None
+        if backend == "tensorflow":  # which imports JAX where it finds it, for two seconds and no use here
+            sys.modules.setdefault("jax", None)
         try:
             import keras
-            import tensorflow as tf
 
-            tf.config.list_physical_devices()
+            if backend == "tensorflow":
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()
         except Exception as error:
             failure = error
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+            if sys.modules.get("jax", ...) is None:
+                del sys.modules["jax"]
         if failure is not None:
             log.seek(0)
             sys.stderr.write(log.read().decode(errors="replace"))
-            message = f"Keras on TensorFlow could not be imported ({failure}). 'make doctor' says what is missing."
+            engine = ENGINES[backend]
+            message = f"Keras on {engine} could not be imported ({failure}). 'make doctor' says what is missing."
             raise ImportError(message) from failure
     return keras
