@@ -150,8 +150,11 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
     gc.collect()  # the graph and the optimizer of a training before this one, up to 250 MB
     keras.utils.set_random_seed(seed)
     steps = -(-len(rows) // BATCH)
-    losses_of = keras.losses.SparseCategoricalCrossentropy if labels.ndim == 1 else keras.losses.CategoricalCrossentropy
-    model.compile(optimizer, losses_of(from_logits=True), metrics=["accuracy"], jit_compile=False)
+    name = "SparseCategorical" if labels.ndim == 1 else "Categorical"
+    loss = getattr(keras.losses, f"{name}Crossentropy")(from_logits=True)
+    # As an object, not a name: it has its variables now. Made in the first step they let TensorFlow trace it twice.
+    seen = getattr(keras.metrics, f"{name}Accuracy")("accuracy")
+    model.compile(optimizer, loss, metrics=[seen], jit_compile=False)
     optimizer.build(model.trainable_variables)
     known = {id(variable) for variable in model.weights}
     for i, variable in enumerate(v for v in model.variables if id(v) not in known):
