@@ -4,17 +4,20 @@
 #   make run OUT=/elsewhere                         for a checkout that cannot be written
 #   make workshop CHAPTERS="01 02"                  editions of some chapters (all when empty)
 #   make grade DIR=submissions/                     what learners handed in
+#   make train-gpt WORKERS=2                        processes on this machine; on several, on each of them:
+#   make train-gpt COORDINATOR=host:port PROCESS_ID=k NUM_PROCESSES=n
 #
 # Works in folders whose names hold spaces: so paths are quoted, and no path is a target.
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights tidy lock verify-data clean
+.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights train-gpt tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
 CHAPTERS = $(NB)
 DIR =
+WORKERS = 1
 ARGS =
 OUT = build
 # The first Python that fits and can make environments, each tried by calling it; else python3, and doctor says why not.
@@ -81,6 +84,9 @@ workshop: setup  ## to teach: editions for learners and instructors, slides (CHA
 
 grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.csv
 	@exec $(PY) -m groundup.grade "$(DIR)" --out "$(OUT)" $(ARGS)
+
+train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
+	@exec $(PY) -m groundup.cluster $(WORKERS) "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
 
 wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \

@@ -4,11 +4,14 @@
 goes on from there, to the losses of an uninterrupted run. At the end it prints how the log compares with
 data/gpt/log.csv; --write puts the files into data/ itself. No step learns from *Persuasion*: the log's last column only
 watches, and the weights kept are those of the last step.
+
+`make train-gpt` runs the same in several processes, on JAX: docs/cluster.md.
 """
 
 import contextlib
 import io
 import json
+import os
 import sys
 import time
 
@@ -17,7 +20,7 @@ import numpy as np
 import source
 
 sys.path.insert(0, str(manifest.DATA.parent / "src"))
-from groundup import data, session, training
+from groundup import cluster, data, session, training
 
 HELD_OUT = "Persuasion"
 MODEL = {"vocabulary": 1024, "context": 128, "layers": 5, "width": 128, "heads": 4, "dropout": 0.1}
@@ -46,6 +49,25 @@ def batch_of(tokens, step, size, context, seed):
     return windows[:, :-1], windows[:, 1:]
 
 
+def share(size, process=0, processes=1):
+    """Which rows of a batch one of several processes takes, and what they weigh in the mean.
+
+    Args:
+        size: int, rows of the batch.
+        process, processes: ints, as `cluster.join` returns them.
+
+    Returns:
+        rows: (each,) int, in order; every process has equally many, as JAX wants it. Where the batch does not divide,
+            its last row fills the places that are left over.
+        weights: (each, 1) float32, or None for ones: 0 in those places, and so much more in the others that the mean
+            over all places is that over the batch.
+    """
+    each = -(-size // processes)
+    rows = np.arange(process * each, (process + 1) * each)
+    weights = np.where(rows < size, each * processes / size, 0).astype("float32")[:, None]
+    return np.minimum(rows, size - 1), None if each * processes == size else weights
+
+
 def compiled(steps, rate, warmup, seed, **_):
     """The model of MODEL, ready to train: AdamW, a warm-up, then half a cosine down to a twentieth of the rate."""
     import keras
@@ -62,12 +84,14 @@ def compiled(steps, rate, warmup, seed, **_):
     return model
 
 
-def nats(model, tokens, context, batch=16):
+def nats(model, tokens, context, batch=16, part=(0, 1)):
     """Mean cross-entropy in nats per token over all of `tokens`, in windows that follow each other."""
-    n = (len(tokens) - 1) // (context * batch) * batch  # whole batches: at most one batch of the end is left out
-    x = tokens[: n * context].reshape(n, context)
-    y = tokens[1 : n * context + 1].reshape(n, context)
-    return float(model.evaluate(x, y, batch_size=batch, verbose=0))
+    rows, weights = share(batch, *part)
+    n = (len(tokens) - 1) // (context * batch)  # whole batches: at most one batch of the end is left out
+    windows = [tokens[i : i + n * batch * context].reshape(n, batch, context)[:, rows] for i in (0, 1)]
+    x, y = (each.reshape(-1, context) for each in windows)
+    weights = None if weights is None else np.tile(weights, (n, 1))
+    return float(model.evaluate(x, y, batch_size=len(rows), sample_weight=weights, verbose=0))
 
 
 def variables(model):
@@ -75,42 +99,36 @@ def variables(model):
     return [*model.variables, *model.optimizer.variables]
 
 
-def train(model, tokens, novel, folder, until=None):
-    """Train to the end of the plan (or to step `until`), a line per LOG_EVERY steps; returns the log's lines."""
+def train(model, tokens, novel, folder, until=None, part=(0, 1)):
+    """Train to the end of the plan (or to step `until`), a line per LOG_EVERY steps; returns the log's lines.
+
+    `part` is (process, processes); process 0 alone prints and writes.
+    """
     checkpoint = folder / "checkpoint.npz"
     step, log = source.progress(checkpoint, variables(model), [MODEL, PLAN])
     per_character = len(novel[0]) / novel[1] / np.log(2)
+    rows, weights = share(PLAN["batch"], *part)
     losses = []
     while step < (until or PLAN["steps"]):
         model.reset_metrics()
-        batch = batch_of(tokens, step, PLAN["batch"], MODEL["context"], PLAN["seed"])
-        losses.append(float(model.train_on_batch(*batch)))
+        x, y = batch_of(tokens, step, PLAN["batch"], MODEL["context"], PLAN["seed"])
+        losses.append(float(model.train_on_batch(x[rows], y[rows], weights)))
         step += 1
         if step % LOG_EVERY == 0:
-            bits = nats(model, novel[0], MODEL["context"]) * per_character if step % LOOK_EVERY == 0 else None
+            look = step % LOOK_EVERY == 0
+            bits = nats(model, novel[0], MODEL["context"], part=part) * per_character if look else None
             log.append([step, round(float(np.mean(losses)), 4), bits and round(bits, 4)])
             losses = []
+            if part[0]:
+                continue
             training.keep(checkpoint, variables(model), [MODEL, PLAN], step=step, log=log)
             print(f"{time.strftime('%H:%M:%S')}  step {step:5d}/{PLAN['steps']}  loss {log[-1][1]:.3f}"
                   + (f"  held out: {bits:.3f} bits per character" if bits else ""), flush=True)
     return log
 
 
-def main():
-    given = source.options("gpt", __doc__)
-    with contextlib.redirect_stdout(io.StringIO()):
-        session.start(PLAN["seed"])
-    novels = data.load("austen")
-    texts = [text for name, text in novels.items() if name != HELD_OUT]
-    tokenizer = train_tokenizer(texts, MODEL["vocabulary"])
-    tokens = np.concatenate([tokenizer.encode(text).ids for text in texts]).astype("int32")
-    held_out = np.array(tokenizer.encode(novels[HELD_OUT]).ids, "int32")
-    model = compiled(**PLAN)
-    print(f"{model.count_params():,} parameters, {len(tokens):,} tokens, "
-          f"{PLAN['steps'] * PLAN['batch'] * MODEL['context']:,} of them seen in {PLAN['steps']:,} steps", flush=True)
-    log = train(model, tokens, (held_out, len(novels[HELD_OUT])), given.out, given.until)
-    if given.until:
-        return 0
+def finish(model, tokenizer, log, given):
+    """Write the weights, the tokenizer, the log and the plan; say how the log compares with data/gpt/log.csv."""
     weights = {variable.path: np.asarray(variable.value).astype("float16") for variable in model.trainable_variables}
     files = {"gpt/weights.npz": source.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
              "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(), "gpt/log.csv": source.as_csv(HEAD, log),
@@ -119,7 +137,29 @@ def main():
     if kept.exists():  # weights differ from machine to machine, what they can do does not
         print(f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
               end="")
-    source.put(files, given.write)
+    source.put(files, given)
+
+
+def main():
+    given = source.options("gpt", __doc__)
+    novels = data.load("austen")
+    texts = [text for name, text in novels.items() if name != HELD_OUT]
+    tokenizer = train_tokenizer(texts, MODEL["vocabulary"])
+    tokens = np.concatenate([tokenizer.encode(text).ids for text in texts]).astype("int32")
+    held_out = np.array(tokenizer.encode(novels[HELD_OUT]).ids, "int32")
+    part = cluster.join(np.concatenate([tokens, held_out]),
+                        plan=json.dumps([MODEL, PLAN, LOG_EVERY, LOOK_EVERY, given.until]))
+    with contextlib.redirect_stdout(io.StringIO()):
+        session.start(PLAN["seed"], os.environ.get("KERAS_BACKEND", "tensorflow"))
+    model = compiled(**PLAN)
+    if part[0] == 0:
+        seen = PLAN["steps"] * PLAN["batch"] * MODEL["context"]
+        print(f"{model.count_params():,} parameters, {len(tokens):,} tokens, "
+              f"{seen:,} of them seen in {PLAN['steps']:,} steps", flush=True)
+    log = train(model, tokens, (held_out, len(novels[HELD_OUT])), given.out, given.until, part)
+    if part[0] == 0 and not given.until:
+        finish(model, tokenizer, log, given)
+    cluster.leave()
     return 0
 
 

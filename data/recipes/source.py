@@ -181,24 +181,27 @@ def options(recipe, text):
 def progress(file, variables, plan):
     """(steps done, lines of the log) of a training that was kept, 0 and [] at its beginning; sets the variables.
 
-    Exits with one sentence if the file belongs to another plan.
+    Of several processes, process 0 reads the file and hands it to the others. Exits with one sentence if the file
+    belongs to another plan.
     """
-    from groundup import training
+    from groundup import cluster, training
 
     try:
-        done = training.resume(file, variables, plan)
+        content = io.BytesIO(cluster.broadcast(file.read_bytes() if file.exists() else b""))
+        content.name = file
+        done = training.resume(content, variables, plan)
     except training.OtherPlan as error:
         raise SystemExit(str(error)) from None
     return done.get("step", 0), done.get("log", [])
 
 
-def put(files, write):
-    """Write {path relative to data/: bytes} to data/ or, without `write`, to build/data/, and say so."""
-    folder = DATA if write else BUILD / "data"
+def put(files, given):
+    """Write {path relative to data/: bytes} to data/ or, without --write, beside the folder of --out, and say so."""
+    folder = DATA if given.write else given.out.parent
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if write else ""))
+    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if given.write else ""))
 
 
 def as_csv(head, lines):

@@ -96,7 +96,7 @@ class GPT(keras.Model):
         self.dropout = keras.layers.Dropout(dropout)
         self.blocks = [Block(width, heads, deviation, dropout, name=f"block_{i}") for i in range(layers)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self(ops.zeros((1, context), "int32"))
+        self(keras.KerasTensor((1, context), "int32"))  # makes the weights, and computes nothing
 
     def call(self, tokens, cache=None, at=0):
         """Logits; with a cache, `empty_cache(batch)` at first, also the new one: see `Attention.call`."""

@@ -86,8 +86,8 @@ def import_keras(backend="tensorflow"):
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         failure = None
-        if backend == "tensorflow":  # which imports JAX where it finds it, for two seconds and no use here
-            sys.modules.setdefault("jax", None)
+        # TensorFlow imports JAX where it finds it, and Keras' seed TensorFlow: seconds, and no use here.
+        sys.modules.setdefault("jax" if backend == "tensorflow" else "tensorflow", None)
         try:
             import keras
 

@@ -78,6 +78,8 @@ def keep(file, variables, plan, **progress):
 def resume(file, variables, plan):
     """Set the variables to what `keep` wrote and return its progress, a dict; {} where there is no whole file.
 
+    The file is a str, a Path, or one that is open for reading bytes and has a name.
+
     Raises:
         OtherPlan: the file belongs to another plan; nothing is set.
     """
@@ -88,7 +90,8 @@ def resume(file, variables, plan):
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return {}
     if seen != json.loads(json.dumps(plan)):
-        raise OtherPlan(f"{file} belongs to another plan: {seen}. Move it away to start anew.")
+        name = file.name if hasattr(file, "read") else file
+        raise OtherPlan(f"{name} belongs to another plan: {seen}. Move it away to start anew.")
     for i, variable in enumerate(variables):
         variable.assign(arrays[f"{i:03d}"])
     return progress
