@@ -248,7 +248,8 @@ def test_no_process_outlives_its_launcher(tmp_path, how):
     script.write_text("import os, time; from groundup import cluster\n"
                       "cluster.join(); print(os.getpid()); time.sleep(60)")
     launcher = subprocess.Popen([sys.executable, "-m", "groundup.cluster", "1", tmp_path, script],
-                                stdout=subprocess.PIPE, text=True)
+                                stdout=subprocess.PIPE, text=True,  # a shell hides Ctrl-C from what it starts with "&"
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     pid = int(launcher.stdout.readline())
     os.kill(pid, 0)
     launcher.send_signal(how)

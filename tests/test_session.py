@@ -60,7 +60,8 @@ def test_jax_is_not_loaded_where_it_is_not_the_engine():
 
 
 def test_keras_on_jax():
-    done = run("from groundup import session; session.start(11, 'jax'); import keras; print(keras.backend.backend())")
+    code = "from groundup import session; session.start(11, 'jax'); import keras; print(keras.backend.backend())"
+    done = run(code, KERAS_BACKEND="jax")
     assert done.stdout == "ready: seed 11, Keras 3 on JAX\njax\n" and done.returncode == 0, done.stderr
 
 
