@@ -147,7 +147,6 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
     import keras
     import tensorflow as tf
 
-    gc.collect()  # the graph and the optimizer of a training before this one, up to 250 MB
     keras.utils.set_random_seed(seed)
     steps = -(-len(rows) // BATCH)
     name = "SparseCategorical" if labels.ndim == 1 else "Categorical"
@@ -155,6 +154,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
     # As an object, not a name: it has its variables now. Made in the first step they let TensorFlow trace it twice.
     seen = getattr(keras.metrics, f"{name}Accuracy")("accuracy")
     model.compile(optimizer, loss, metrics=[seen], jit_compile=False)
+    gc.collect()  # the graph and the optimizer of a training before this one, up to 250 MB
     optimizer.build(model.trainable_variables)
     known = {id(variable) for variable in model.weights}
     for i, variable in enumerate(v for v in model.variables if id(v) not in known):
