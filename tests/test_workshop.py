@@ -317,7 +317,9 @@ def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
         f"--user-data-dir={tmp_path / 'profile'}",
         copy_of.as_uri(),
     ]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=180).stdout.decode()
+    home = {**os.environ, "HOME": str(tmp_path)}  # Chromium writes there whatever its profile
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=180, env=home)
+    printed = done.stdout.decode()
     measured = re.search(r'<pre id="measured">(.*?)</pre>', printed, re.S)
     assert measured, "the page did not start in the browser"
     pages, (width, height) = json.loads(html.unescape(measured[1]))
