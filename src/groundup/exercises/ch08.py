@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import Hint, NotAnswered, ask, near
+from . import Hint, NotAnswered, ask, hint_if_near, near
 
 
 def bits_from_nats(answer):
@@ -21,7 +21,7 @@ def bits_from_nats(answer):
             (nats * tokens / np.log(2), "these are the bits of the whole text. Divide by its characters."),
             (np.exp(nats) * tokens / characters, "this starts from the perplexity. The loss in nats is what adds up."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for {nats} nats, {tokens} tokens, {characters} characters it should be {right:.4f}.")
 
 
@@ -78,7 +78,7 @@ def causal_weights(answer):
                 (_softmax(np.where(allowed, scores, -np.inf).T).T, "the softmax runs down the columns. Each row, a "
                  "query, must add up to 1."),
             ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         if result[0, 0] == 0:
             raise Hint("the first token sees nothing. A token may see itself: keep the diagonal.")
         raise Hint(f"for T = {T}, d = {d} the last row should be {_softmax(scores)[-1].round(3)}.")
@@ -113,7 +113,7 @@ def nucleus(answer):
             (_kept(p, np.argsort(p)[: np.searchsorted(np.cumsum(np.sort(p)), top_p) + 1]), "these are the least "
              "likely tokens: sort from the largest down."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for p = {p.round(3)} and top_p = {top_p} it should be {right.round(3)}, got {result.round(3)}.")
     p = np.array([0.25, 0.5, 0.25])
     if not near(ask(answer, p, 1.0, shapes=((3,),)), p):
@@ -158,12 +158,6 @@ def witten_bell(answer):
                        "N(h) + T(h).")  # fmt: skip
         raise Hint(f"for pairs = {hand.astype(int).tolist()} it should be "
                    f"{_witten_bell(hand, hand.sum(axis=0)).round(4).tolist()}.")  # fmt: skip
-
-
-def _raise_if(result, mistakes):
-    for wrong, hint in mistakes:
-        if np.all(np.isfinite(wrong)) and near(result, wrong):
-            raise Hint(hint)
 
 
 def _merged(ids, a, b, new, once=False, unordered=False):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import Hint, ask, near
+from . import Hint, ask, hint_if_near, near
 
 
 def best_discriminator(answer):
@@ -21,7 +21,7 @@ def best_discriminator(answer):
             (np.log(p / q), "this is the logit. Turn it into a probability."),
             (p, "this is only the density of real ones. How often would a generated one stand there?"),
         ]
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for p = {p.round(2)} and q = {q.round(2)} it should be {right.round(3)}.")
 
 
@@ -50,7 +50,7 @@ def discriminator_loss(answer):
              "logarithm."),
             (-right, "the sign is reversed: a loss is what one wants to be small."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         with np.errstate(all="ignore"):
             as_probability = -np.log(real).mean() - np.log(1 - fake).mean()
         if np.isfinite(as_probability) and near(result, as_probability):
@@ -86,7 +86,7 @@ def generator_gradient(answer):
             (np.logaddexp(0, -fake), "this is the loss of each picture. Asked is its gradient."),
             ((2 * D - 1) / n, "this is the gradient of the source's printed loss, with its second term."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for logits {fake.round(2)} it should be {right.round(4)}.")
 
 
@@ -111,7 +111,7 @@ def recognised_and_rarest(answer):
                 ((p >= sure).mean(), "this averages over all entries of p. Take the largest of each row first."),
                 (top.mean(), "this is the mean confidence. Count the samples that reach `sure`."),
             ]
-            _raise_if(result[0], mistakes)
+            hint_if_near(result[0], mistakes)
             raise Hint(f"the share recognised should be {right[0]:.3f}.")
         mistakes = [
             (every.min() / len(p), "the balance is asked among the recognised samples, this is among all."),
@@ -121,7 +121,7 @@ def recognised_and_rarest(answer):
              "a minlength."),
             (counts.min(), "this is a number of samples. Divide by how many are recognised."),
         ]  # fmt: skip
-        _raise_if(result[1], mistakes)
+        hint_if_near(result[1], mistakes)
         raise Hint(f"the share recognised is right; that of the rarest class should be {right[1]:.3f}.")
 
 
@@ -150,18 +150,12 @@ def diagonal_frechet(answer):
             ((a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, "each feature has a mean and a "
              "variance of its own: axis=0."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for clouds of shapes {a.shape} and {b.shape} it should be {right:.4f}, got {float(result):.4f}.")
 
 
 def _sigmoid(l):
     return 1 / (1 + np.exp(-l))
-
-
-def _raise_if(result, mistakes):
-    for wrong, hint in mistakes:
-        if near(result, wrong):
-            raise Hint(hint)
 
 
 GRADERS = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import Hint, ask, near
+from . import Hint, ask, hint_if_near, near
 
 
 def combine(answer):
@@ -25,7 +25,7 @@ def combine(answer):
             (turned @ parts / turned.sum(), "this gives the small shards the larger weight. Multiply by the sizes."),
             (np.median(parts, axis=0), "this is the median. Asked is a weighted mean."),
         ]
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"for shards of {sizes.tolist()} examples it should be {right.round(4)}.")
 
 
@@ -52,7 +52,7 @@ def ring_time(answer):
             (rounds * (latency + size / workers * rate), "divide the bytes by the rate."),
             (2 * (workers - 1) * (latency + size / rate) * workers, "all workers send at the same time."),
         ]
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         if workers == 1:
             raise Hint("one worker alone has nothing to send: 0 seconds.")
         raise Hint(f"for {numbers} numbers and {workers} workers it should be {right:.6f} s, got {float(result):.6f}.")
@@ -88,7 +88,7 @@ def device_parts(answer):
                               zip(np.split(X, devices, axis=1), np.split(A, devices), strict=True)])  # fmt: skip
             mistakes.append((early @ B, "A is cut by rows here, and ReLU of parts is not a part of ReLU. Cut it by "
                              "columns."))  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         if near(result.sum(axis=0), whole):
             raise Hint("the sum is the output, but the parts are others: device i has the i-th band of A's columns "
                        "and the same band of B's rows.")  # fmt: skip
@@ -121,7 +121,7 @@ def bytes_on_a_device(answer):
             (right / 1e9, "these are gigabytes. Asked are bytes."),
             (parameters * (4 + shared + 12 / workers), "a weight has 2 bytes here."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         case = f"{parameters:.3g} parameters, {workers} workers, gradients={gradients}"
         raise Hint(f"for {case} it should be {right:.4g}, got {float(result):.4g}.")
 
@@ -146,7 +146,7 @@ def reduce_scatter(answer):
             (_rounds(parts, N - 1, forward=True), "in round t worker k sends chunk k - t, which it has just added to; "
              "this sends k + t."),
         ]  # fmt: skip
-        _raise_if(result, mistakes)
+        hint_if_near(result, mistakes)
         raise Hint(f"with {N} workers, worker 0 should end with chunk {1 % N} finished: {right[0, 1 % N].round(3)}.")
 
 
@@ -159,12 +159,6 @@ def _rounds(parts, rounds, keep=True, to=1, forward=False):
         for k in range(N):
             held[(k + to) % N, chunk[k]] = packets[k] + (held[(k + to) % N, chunk[k]] if keep else 0)
     return held
-
-
-def _raise_if(result, mistakes):
-    for wrong, hint in mistakes:
-        if near(result, wrong):
-            raise Hint(hint)
 
 
 GRADERS = {
