@@ -11,7 +11,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights train-gpt tidy lock verify-data clean
+.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights train-gpt records tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -105,6 +105,9 @@ refresh: setup  ## for authors: run the chapters and keep their outputs in noteb
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
 	@$(PY) data/recipes/gpt.py $(ARGS)
 	@exec $(PY) data/recipes/gan.py $(ARGS)
+
+records: setup  ## for authors: measure a chapter's record again, NB=06 (goes on where it was interrupted)
+	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
 	@exec $(PY) -m groundup.tidy notebooks/*.ipynb
