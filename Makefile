@@ -11,7 +11,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget refresh weights train-gpt records tidy lock verify-data clean
+.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -98,6 +98,9 @@ wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to inst
 
 budget: setup  ## for authors: measure the chapters, write the table in README.md
 	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --budget $(ARGS)
+
+profile: setup  ## where the time goes: seconds by cell, and by kind of work in the slowest (NB=06)
+	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --profile $(ARGS)
 
 refresh: setup  ## for authors: run the chapters and keep their outputs in notebooks/
 	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --refresh $(ARGS)

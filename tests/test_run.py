@@ -138,7 +138,7 @@ def test_a_dead_kernel_is_reported_soon_for_what_it_is(whole):
 
 
 def test_a_cell_past_its_time(whole, folder):
-    assert "04_slow: cell 2 of 2 failed" in whole[1] and "cell 2 ran longer than 2 s" in whole[1]
+    assert "04_slow: cell 2 of 2 failed" in whole[1] and "cell 2 ran longer than 2 s; --timeout" in whole[1]
     assert streams(whole[2] / "04_slow.partial.ipynb") == "begun\n"
     assert not psutil.pid_exists(int((folder / "child").read_text()))
 
@@ -231,17 +231,27 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
     assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text()  # one failed: no table
 
     monkeypatch.setattr(run, "NOTEBOOKS", notebooks)
-    run.write_budget({"01_good": {"seconds": 13.6, "peak_mb": 687, "error": None}})
+    monkeypatch.setattr(run.machine, "instructions", lambda: "AVX-512")
+    run.write_budget({"01_good": {"seconds": 13.6, "peak_mb": 687, "error": None}}, 251.3)
     assert "*Measured on two CPU cores: 14 s, 690 MB.*" in (notebooks / "01_good.ipynb").read_text(encoding="utf-8")
     assert (tmp_path / "README.md").read_text() == (
-        "before\n<!-- budget -->\n| no | chapter | seconds | MB |\n|---|---|---:|---:|\n"
+        "before\n<!-- budget -->\nTwo cores; GFLOP/s in a 2048² float32 product: 251 with AVX-512.\n\n"
+        "| no | chapter | seconds, AVX-512 | MB |\n|---|---|---:|---:|\n"
         "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 690 |\n<!-- /budget -->\nafter\n")
     table = (tmp_path / "README.md").read_text()
-    run.write_budget({})
+    run.write_budget({}, 251)
     assert (tmp_path / "README.md").read_text() == table  # what was not measured now keeps its line
+
+    monkeypatch.setattr(run.machine, "instructions", lambda: "AVX2")  # a slower machine: a column beside the first
+    run.write_budget({"01_good": {"seconds": 30.2, "peak_mb": 720, "error": None}}, 125)
+    assert "two CPU cores: 14 s, 690 MB.*" in (notebooks / "01_good.ipynb").read_text(encoding="utf-8")
+    assert "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 30 | 720 |\n" in (tmp_path / "README.md").read_text()
+    budget = run.machine.read(tmp_path / "docs" / "budget.json")
+    assert budget == {"AVX-512": {"gflops": 251, "chapters": {"01_good": [14, 690]}},
+                      "AVX2": {"gflops": 125, "chapters": {"01_good": [30, 720]}}}
     (tmp_path / "README.md").write_text("no place")
     with pytest.raises(run.Refused, match="has no place for the table"):
-        run.write_budget({})
+        run.write_budget({}, 251)
 
 
 def test_the_package_is_found_in_this_checkout():

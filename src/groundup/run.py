@@ -28,9 +28,10 @@ if __name__ == "__main__":
 
 import nbformat
 import psutil
-from groundup import tidy
+from groundup import machine, profiling, tidy
 
 SRC = Path(__file__).resolve().parents[1]
+TIMEOUT = 600  # seconds that one cell may take
 NOTEBOOKS = Path(os.environ.get("GROUNDUP_NOTEBOOKS") or SRC.parent / "notebooks")
 
 
@@ -113,7 +114,7 @@ def choose_parameters(pairs, chapters):
 
 
 class Kernel:
-    """A kernel of this interpreter, watched ten times a second; `peak_mb` counts what it starts too."""
+    """A kernel of this interpreter, looked at once a second; `peak_mb` counts what it starts too."""
 
     def __init__(self, scratch, env):
         from jupyter_client.kernelspec import KernelSpecManager
@@ -138,12 +139,19 @@ class Kernel:
         return []
 
     def _watch(self):
-        while not self.stopped.wait(0.1):
-            total = 0
-            for process in self._tree():
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-            self.peak_mb = max(self.peak_mb, total / 1e6)
+        while not self.stopped.wait(1.0):
+            self.look()
+
+    def look(self):
+        """Note the memory that is held now, and the peak of the kernel alone, which Linux keeps."""
+        total = 0
+        for process in self._tree():
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        with contextlib.suppress(OSError, AttributeError):
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
+            total = max(total, int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024)
+        self.peak_mb = max(self.peak_mb, total / 1e6)
 
     def verdict(self):
         """Why the kernel is gone, in words, or None if it lives."""
@@ -220,13 +228,13 @@ def execute(nb, values, timeout, kernel, progress):
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
-        return f"cell {progress.number} ran longer than {timeout} s"
+        return f"cell {progress.number} ran longer than {timeout} s; --timeout (ARGS=\"--timeout 2000\") allows more"
     except (DeadKernelError, RuntimeError) as error:
         return kernel.verdict() or str(error)
     return None
 
 
-def run_chapter(path, values, out, scratch, timeout):
+def run_chapter(path, values, out, scratch, timeout, profile=False):
     """Run one chapter, print its progress and write its files.
 
     Returns:
@@ -238,6 +246,8 @@ def run_chapter(path, values, out, scratch, timeout):
     claims.write_text("")
     search = os.pathsep.join([str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = dict(os.environ, PYTHONPATH=search, GROUNDUP_CLAIMS=str(claims), GROUNDUP_OUT=str(out))
+    if profile:
+        env["GROUNDUP_PROFILE"] = str(scratch / "profile.json")
     began, kernel, error = time.monotonic(), None, "stopped"
     try:
         kernel = Kernel(scratch, env)
@@ -245,6 +255,7 @@ def run_chapter(path, values, out, scratch, timeout):
     finally:
         seconds = time.monotonic() - began
         if kernel:
+            kernel.look()
             kernel.stop(now=error is not None)
     record = {"seconds": round(seconds, 1), "peak_mb": round(kernel.peak_mb), "parameters": values, "error": error,
               "claims": []}
@@ -265,6 +276,8 @@ def run_chapter(path, values, out, scratch, timeout):
         tidy.write(out / f"{path.stem}.html", page)
         partial.unlink(missing_ok=True)
         print(f"{path.stem}: {seconds:.1f} s, at most {kernel.peak_mb:.0f} MB", flush=True)
+    if profile and (scratch / "profile.json").exists():
+        print(profiling.table(json.loads((scratch / "profile.json").read_text(encoding="utf-8"))), flush=True)
     return record, executed
 
 
@@ -289,28 +302,52 @@ def table(records):
     return "\n".join(lines)
 
 
-def write_budget(report):
-    """Write measured time and memory into the README's table and each chapter's first cell. Raises Refused, OSError."""
-    readme, rows = NOTEBOOKS.parent / "README.md", []
+def write_budget(report, speed):
+    """Write measured time and memory into docs/budget.json, the README's table and each chapter's first cell.
+
+    Args:
+        report: what report.json holds.
+        speed: GFLOP/s of this machine. Its column is that of its vector instructions; other columns are kept.
+
+    Raises:
+        Refused: the README has no place for the table.
+        OSError: a file cannot be written.
+    """
+    root, kind = NOTEBOOKS.parent, machine.instructions()
+    budget = machine.read(root / "docs" / "budget.json")
+    about = budget.setdefault(kind, {"gflops": 0, "chapters": {}})
+    about["gflops"] = round(speed)
+    measured = {stem: [max(1, round(record["seconds"])), round(record["peak_mb"], -1)]
+                for stem, record in report.items() if not record["error"]}  # fmt: skip
+    about["chapters"] = dict(sorted({**about["chapters"], **measured}.items()))
+    kinds = sorted(budget, key=lambda name: -budget[name]["gflops"])
+    rows = []
     for path in find_chapters([]):
         nb = nbformat.read(path, as_version=4)
         first = next((cell for cell in nb.cells if cell.cell_type == "markdown"), None)
         if first is None:
             continue
-        if path.stem in report and not report[path.stem]["error"]:
-            seconds, mb = max(1, round(report[path.stem]["seconds"])), round(report[path.stem]["peak_mb"], -1)
-            sentence = f"*Measured on two CPU cores: {seconds} s, {mb} MB.*"
+        if path.stem in measured and kind == kinds[0]:  # the first cell is about the fastest machine
+            sentence = "*Measured on two CPU cores: {} s, {} MB.*".format(*measured[path.stem])
             first.source = re.sub(r"\*Measured on two CPU cores: .*?\*", sentence, first.source)
             tidy.save(nb, path)
         title = re.sub(r"^#*\s*(\d+ · )?", "", first.source.splitlines()[0])
-        if measured := re.search(r"\*Measured on two CPU cores: (\d+) s, (\d+) MB\.\*", first.source):  # now or before
-            rows.append(f"| {path.stem[:2]} | [{title}](notebooks/{path.name}) | {measured[1]} | {measured[2]} |")
+        numbers = [budget[name]["chapters"].get(path.stem, ["", ""]) for name in kinds]
+        if any(seconds for seconds, _ in numbers):
+            cells = [*(seconds for seconds, _ in numbers), max(mb for _, mb in numbers if mb)]
+            rows.append(f"| {path.stem[:2]} | [{title}](notebooks/{path.name}) | {' | '.join(map(str, cells))} |")
+    readme = root / "README.md"
     old = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    lines = ["<!-- budget -->", "| no | chapter | seconds | MB |", "|---|---|---:|---:|", *rows, "<!-- /budget -->"]
+    speeds = ", ".join(f"{budget[name]['gflops']} with {name}" for name in kinds)
+    lines = ["<!-- budget -->", f"Two cores; GFLOP/s in a {machine.SIDE}² float32 product: {speeds}.", "",
+             f"| no | chapter | {' | '.join(f'seconds, {name}' for name in kinds)} | MB |",
+             f"|---|---|{'---:|' * len(kinds)}---:|", *rows, "<!-- /budget -->"]  # fmt: skip
     new, count = re.subn(r"<!-- budget -->.*?<!-- /budget -->", lambda _: "\n".join(lines), old, flags=re.S)
     if not count:
         raise Refused(f"{readme} has no place for the table: a line <!-- budget --> and a line <!-- /budget -->")
     tidy.write(readme, new)
+    (root / "docs").mkdir(exist_ok=True)
+    tidy.write(root / "docs" / "budget.json", json.dumps(budget, indent=1) + "\n")
 
 
 def run(options, pairs):
@@ -326,10 +363,16 @@ def run(options, pairs):
             shutil.rmtree(stale, ignore_errors=True)
     scratch = out / f".run-{os.getpid()}"
     scratch.mkdir()
+    budget, stems = machine.read(NOTEBOOKS.parent / "docs" / "budget.json"), [path.stem for path in chapters]
+    speed = machine.gflops() if budget or options.budget else None
+    if speed:
+        print(machine.words(budget, [] if values else stems, speed), flush=True)
+    slow = max([1.0, *(about["gflops"] / speed for about in budget.values())])
+    timeout = options.timeout or round(TIMEOUT * slow)
     records = {}
     try:
         for path in chapters:
-            record, executed = run_chapter(path, values, out, scratch, options.timeout)
+            record, executed = run_chapter(path, values, out, scratch, timeout, options.profile)
             if options.refresh and not record["error"]:
                 try:
                     tidy.save(executed, path)
@@ -337,14 +380,14 @@ def run(options, pairs):
                     record["error"] = f"not written back: {error}"
                     print(f"{path.stem}: {record['error']}", flush=True)
             records[path.stem] = record
-            report = add_to_report(out / "report.json", path.stem, record)
+            add_to_report(out / "report.json", path.stem, record)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(table(records), flush=True)
     if any(record["error"] for record in records.values()):
         return 1
     if options.budget:
-        write_budget(report)
+        write_budget(records, speed)
     return 0
 
 
@@ -360,9 +403,11 @@ def main(arguments=None):
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="01, 02 ... (all when none is given)")
     parser.add_argument("-p", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; may be given several times")
     parser.add_argument("--out", default="build", help="where the results go (default: build)")
-    parser.add_argument("--timeout", type=int, default=600, help="seconds that one cell may take (default: 600)")
+    parser.add_argument("--timeout", type=int, help=f"seconds that one cell may take (default: {TIMEOUT}, and more on "
+                        "a machine slower than those of the README)")
     parser.add_argument("--refresh", action="store_true", help="for authors: write the outputs back to notebooks/")
     parser.add_argument("--budget", action="store_true", help="for authors: write time and memory into README.md")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes in each chapter's slow cells")
     options = parser.parse_args(rest)
 
     def stop(*_):

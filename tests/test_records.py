@@ -1,0 +1,89 @@
+"""Records: numbers over seeds that a chapter reads, and the script that measures them again."""
+
+import csv
+import hashlib
+import json
+
+import pytest
+from groundup import data, records
+
+ROOT = data.folder().parent
+CHAPTERS = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A data folder with one record."""
+    (tmp_path / "records").mkdir()
+    lines = ["accuracy,2,0.75", "accuracy,1,0.5", "loss,1,2"]
+    text = "\n".join([",".join(records.COLUMNS), *(f"{line},Keras 3,abc" for line in lines), ""])
+    (tmp_path / "records" / "03.csv").write_text(text)
+    facts = {"bytes": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    about = {"path": "records", "recipe": "recipes/record.py", "files": {"records/03.csv": facts}}
+    (tmp_path / "MANIFEST.json").write_text(json.dumps({"records": about}))
+    monkeypatch.setenv("GROUNDUP_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_values_by_seed(folder):
+    assert list(records.values("03", "accuracy").items()) == [(1, 0.5), (2, 0.75)]
+    assert records.load("03")[2] == {"name": "loss", "seed": 1, "value": 2.0, "versions": "Keras 3", "code": "abc"}
+
+
+def test_what_is_not_there_is_named(folder):
+    with pytest.raises(data.DataError, match="no record of chapter 04; there are those of 03"):
+        records.values("04", "accuracy")
+    with pytest.raises(data.DataError, match="has no 'speed'"):
+        records.values("03", "speed")
+    (folder / "records" / "03.csv").write_text("other")
+    with pytest.raises(data.DataError, match="was changed"):
+        records.values("03", "accuracy")
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_records_of_the_checkout(chapter):
+    rows = records.load(chapter)
+    assert (ROOT / "data" / "recipes" / f"record_{chapter}.py").is_file()
+    assert len({row["code"] for row in rows}) == 1
+    seeds = {name: {row["seed"] for row in rows if row["name"] == name} for name in {row["name"] for row in rows}}
+    assert all(len(found) >= 3 and found == next(iter(seeds.values())) for found in seeds.values())
+
+
+def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch):
+    record = import_recipe("record")
+    monkeypatch.setattr(record.manifest, "DATA", tmp_path / "data")
+    monkeypatch.setattr(record.session, "versions", lambda: {"Keras": "3"})
+    monkeypatch.setattr("sys.argv", ["record_03.py"])
+    asked = []
+
+    def measure(seed):
+        asked.append(seed)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return {"accuracy": seed / 10}
+
+    with pytest.raises(KeyboardInterrupt):
+        record.rebuild("03", measure, "abc", seeds=(1, 2, 3))
+    record.rebuild("03", measure, "abc", seeds=(1, 2, 3))
+    assert asked == [1, 2, 2, 3]
+    file = tmp_path / "build" / "data" / "records" / "03.csv"
+    with file.open(newline="") as lines:
+        rows = [(row["seed"], row["value"]) for row in csv.DictReader(lines)]
+    assert rows == [("1", "0.1"), ("2", "0.2"), ("3", "0.3")]
+    record.rebuild("03", measure, "other code", seeds=(1,))
+    assert asked[-1] == 1 and "abc" not in file.read_text()
+
+
+def test_definitions_of_a_chapter_without_its_experiments(import_recipe, tmp_path, monkeypatch):
+    record = import_recipe("record")
+    cells = [("import math\nSIZE = 3  # all", ["parameters"]), ("def area(side):\n    return side**2 * SIZE", []),
+             ("1 / 0", []), ("side, other = 2, math.pi", []), ("def area(side):\n    return 0", ["solution"])]  # fmt: skip
+    cells = [{"cell_type": "code", "source": [source], "metadata": {"tags": tags}} for source, tags in cells]
+    (tmp_path / "03_squares.ipynb").write_text(json.dumps({"cells": cells}))
+    monkeypatch.setattr(record, "NOTEBOOKS", tmp_path)
+    space, code = record.definitions("03", ["area", "side"])
+    assert space["area"](space["side"]) == 12 and len(code) == 12 and "math" in space
+    assert record.definitions("03", ["area"], {"SIZE": 5})[0]["area"](2) == 20
+    assert record.definitions("03", ["area"])[1] != code
+    with pytest.raises(KeyError, match="does not define no_such_thing"):
+        record.definitions("03", ["no_such_thing"])
