@@ -76,8 +76,13 @@ def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monke
 
 def test_definitions_of_a_chapter_without_its_experiments(import_recipe, tmp_path, monkeypatch):
     record = import_recipe("record")
-    cells = [("import math\nSIZE = 3  # all", ["parameters"]), ("def area(side):\n    return side**2 * SIZE", []),
-             ("1 / 0", []), ("side, other = 2, math.pi", []), ("def area(side):\n    return 0", ["solution"])]  # fmt: skip
+    cells = [
+        ("import math\nSIZE = 3  # of all", ["parameters"]),
+        ("def area(side):\n    return side**2 * SIZE", []),
+        ("1 / 0", []),
+        ("side, other = 2, math.pi", []),
+        ("def area(side):\n    return 0", ["solution"]),
+    ]
     cells = [{"cell_type": "code", "source": [source], "metadata": {"tags": tags}} for source, tags in cells]
     (tmp_path / "03_squares.ipynb").write_text(json.dumps({"cells": cells}))
     monkeypatch.setattr(record, "NOTEBOOKS", tmp_path)
