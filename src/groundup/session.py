@@ -90,8 +90,10 @@ def import_keras(backend="tensorflow"):
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         failure = None
-        # TensorFlow imports JAX where it finds it, and Keras' seed TensorFlow: seconds, and no use here.
-        sys.modules.setdefault("jax" if backend == "tensorflow" else "tensorflow", None)
+        # TensorFlow imports JAX where it finds it, Keras' seed TensorFlow, and Keras' wrappers scikit-learn with all
+        # of SciPy's statistics: seconds, and no use here. A module that is None in this table counts as absent.
+        absent = [name for name in ("jax" if backend == "tensorflow" else "tensorflow", "sklearn")
+                  if sys.modules.setdefault(name, None) is None]  # fmt: skip
         try:
             import keras
 
@@ -104,8 +106,8 @@ def import_keras(backend="tensorflow"):
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-            if sys.modules.get("jax", ...) is None:
-                del sys.modules["jax"]
+            for name in set(absent) - {"tensorflow"}:  # that one would come back with the first seed
+                sys.modules.pop(name, None)
         if failure is not None:
             log.seek(0)
             sys.stderr.write(log.read().decode(errors="replace"))
