@@ -40,7 +40,11 @@ export RUFF_CACHE_DIR := $(HOME_DIR)/ruff
 export NPM_CONFIG_CACHE := $(HOME_DIR)/npm
 export PYTHONPATH := $(CURDIR)/src
 
-NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
+NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600 \
+  --nbval-kernel-startup-timeout 180
+# Two processes, so that a core that one leaves idle serves the other; conftest.py says who takes what.
+# No reordering by the number of tests, which says nothing of their time.
+TWO = -n 2 --no-loadscope-reorder --durations=30
 # NB=01 selects what has "01_" in its name; NB="01 02" either
 empty :=
 CHOSEN = $(foreach n,$(NB),$(if $(filter 0% 1%,$(n)),$(firstword $(subst _, ,$(n)))_,$(n)))
@@ -54,7 +58,7 @@ run: setup  ## run the chapters (NB="01 02"), results and pages in OUT
 
 test: setup  ## lint, unit tests, and every chapter's outputs compared
 	@$(PY) -m ruff check .
-	@exec $(NBVAL) $(if $(NB),tests/test_notebooks.py,tests) notebooks $(SELECT) $(ARGS)
+	@exec $(NBVAL) $(TWO) $(if $(NB),tests/test_notebooks.py,tests) notebooks $(SELECT) $(ARGS)
 
 portable: setup  ## the chapters' outputs again: without oneDNN, with one thread, with other BLAS kernels
 	@for way in "TF_ENABLE_ONEDNN_OPTS=0" "OPENBLAS_CORETYPE=Nehalem" "OPENBLAS_CORETYPE=Sandybridge" \

@@ -1,7 +1,10 @@
-"""What every test run shares: chapters without a network, and outputs that nbval cannot compare."""
+"""What every test run shares: no network, nbval's limits, and how `make test` divides the work between two processes."""
 
 import os
+from collections import Counter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent
 
@@ -16,3 +19,40 @@ def pytest_collectstart(collector):
     # Messages from C++ reach Jupyter but not nbval; HTML and SVG carry random identifiers.
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("stderr", "text/html", "image/svg+xml")
+
+
+def pytest_itemcollected(item):
+    # nbval gives a finished cell 5 seconds to deliver its last output, and has no option for it (its issue 231). That
+    # is too short on a machine that has other work to do; and nothing waits longer for it than it must.
+    if hasattr(item, "output_timeout"):
+        item.output_timeout = 60
+
+
+@pytest.hookimpl(optionalhook=True)  # asked by pytest-xdist, when there is a -n
+def pytest_xdist_make_scheduler(config, log):
+    """`make test` names the tests first and then the chapters. One process takes whole files from the end of that list,
+    so the chapters, from 11 on; the others from its beginning, so the tests. Thus a chapter's cells stay in order in one
+    kernel, there is one chapter at a time until the tests are done, and the short ones, 01 and 02, come last."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class FromBothEnds(LoadFileScheduling):
+        def _assign_work_unit(self, node):
+            if node.gateway.id == "gw0":
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            super()._assign_work_unit(node)
+
+    return FromBothEnds(config, log)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Seconds by file, for it is whole files that the processes take."""
+    seconds = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0]] += report.duration
+    if terminalreporter.config.option.durations:
+        terminalreporter.section("seconds by file")
+        for file, spent in seconds.most_common():
+            if spent >= 1:
+                terminalreporter.write_line(f"{spent:7.1f}  {file}")

@@ -89,18 +89,17 @@ def test_a_mistake_gets_the_hint_that_fits(number, answer, words):
     assert any(all(part in verdict for part in either.split("…")) for either in words.split("|")), verdict
 
 
-@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("number", EXERCISES)
-def test_hostile_answers_get_a_hint(number, answer):
-    verdict = exercises.grade(number, answer)
-    assert verdict.startswith("not yet: "), verdict
-    assert "\n" not in verdict
+def test_hostile_answers_get_a_hint(number):
+    for kind, answer in HOSTILE.items():
+        verdict = exercises.grade(number, answer)
+        assert verdict.startswith("not yet: ") and "\n" not in verdict, f"{kind}: {verdict}"
 
 
-@pytest.mark.parametrize("stub", [lambda *args: None, lambda *args: ..., ..., None], ids=["None", "...", "value", "no"])
 @pytest.mark.parametrize("number", EXERCISES)
-def test_the_untouched_stub_is_not_answered(number, stub):
-    assert exercises.grade(number, stub) == "not answered yet"
+def test_the_untouched_stub_is_not_answered(number):
+    for stub in (lambda *args: None, lambda *args: ..., ..., None):
+        assert exercises.grade(number, stub) == "not answered yet"
 
 
 @pytest.mark.parametrize("answer", [loop, stubborn_loop])
