@@ -1,4 +1,4 @@
-"""What every test run shares: no network, nbval's limits, and how `make test` divides the work between two processes."""
+"""What every test run shares: no network, nbval's limits, and how `make test` divides work between two processes."""
 
 import os
 from collections import Counter
@@ -31,8 +31,8 @@ def pytest_itemcollected(item):
 @pytest.hookimpl(optionalhook=True)  # asked by pytest-xdist, when there is a -n
 def pytest_xdist_make_scheduler(config, log):
     """`make test` names the tests first and then the chapters. One process takes whole files from the end of that list,
-    so the chapters, from 11 on; the others from its beginning, so the tests. Thus a chapter's cells stay in order in one
-    kernel, there is one chapter at a time until the tests are done, and the short ones, 01 and 02, come last."""
+    so the chapters, from the last on; the others from its beginning, so the tests. Thus a chapter's cells stay in order
+    in one kernel, there is one chapter at a time until the tests are done, and the short ones, 02 and 01, come last."""
     from xdist.scheduler import LoadFileScheduling
 
     class FromBothEnds(LoadFileScheduling):

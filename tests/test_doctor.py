@@ -184,13 +184,15 @@ def wheel(folder, name, version):
     path = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     info = f"{name.replace('-', '_')}-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
+        file.writestr(f"{name.replace('-', '_')}.py", "answer = 42\n")
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
     return f"{name}=={version} \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
 
-def test_set_up_stopped_and_completed(tree):
+def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
+    """Without an index, as on the seats of a course; what `make wheelhouse` prints for them."""
     wheels = tree / "wheels"
     wheels.mkdir()
     (tree / "requirements.txt").write_text("".join(wheel(wheels, f"p-{n}", "1.0") for n in range(11)))
@@ -210,12 +212,14 @@ def test_set_up_stopped_and_completed(tree):
                                     "  installing (about a minute)", "  the pretrained BERT of chapter 09",
                                     "Set-up complete."]
     assert not (tree / ".venv" / "tmp").exists()
+    code = "import delta, p_10; print(delta.answer, p_10.answer)"
+    assert subprocess.check_output([doctor.python_of(tree / ".venv"), "-c", code]) == b"42 42\n"
 
     began = time.monotonic()
     assert call(tree, "setup", PATH="/nonexistent") == (0, "")  # by the stamp alone
     assert time.monotonic() - began < 1  # 0.05 s where nothing else runs
 
-    (tree / "requirements-bert.txt").write_text("delta==4.0 --hash=sha256:" + "0" * 64 + "\n")  # the lock changed
+    (tree / "requirements.txt").write_text("delta==4.0 --hash=sha256:" + "0" * 64 + "\n")  # the lock changed
     status, printed = call(tree, "setup", **env)
     assert status == 1 and "sent for delta==4.0 has not the locked hash" in printed.splitlines()[-1]
 

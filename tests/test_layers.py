@@ -144,7 +144,8 @@ def test_a_hundred_steps_equal_keras(name, loss, momentum):
     dense = [keras.layers.Dense(*shape, dtype="float64") for shape in shapes]
     model = keras.Sequential([keras.Input((5,), dtype="float64"), *dense])
     model.set_weights(network.parameters())
-    model.compile(keras.optimizers.SGD(0.125, momentum=momentum), KERAS_LOSSES[loss])
+    optimizer = keras.optimizers.SGD(0.125, momentum=momentum)
+    model.compile(optimizer, KERAS_LOSSES[loss], jit_compile=False)  # a hundred steps do not pay for compiling
     for _ in range(100):
         X, y = rng.normal(size=(7, 5)), truth(rng, loss, 7, 3)
         ours, G = loss(network.forward(X), y)

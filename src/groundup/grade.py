@@ -40,9 +40,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
 import psutil
 from groundup import run, tidy
+from groundup.tidy import nbformat
 
 OFFLINE = run.SRC.parent / "tests" / "offline"  # refuses connections from Python
 LARGEST_MB = 50  # of a notebook, and of the files beside it that are copied

@@ -26,9 +26,9 @@ from pathlib import Path
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load just ends
 
-import nbformat
 import psutil
 from groundup import machine, profiling, tidy
+from groundup.tidy import nbformat
 
 SRC = Path(__file__).resolve().parents[1]
 TIMEOUT = 600  # seconds that one cell may take
@@ -148,7 +148,7 @@ class Kernel:
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: it has ended, and has no VmHWM
             status = Path(f"/proc/{self.process.pid}/status").read_text()
             total = max(total, int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024)
         self.peak_mb = max(self.peak_mb, total / 1e6)

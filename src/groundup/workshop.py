@@ -24,8 +24,8 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-import nbformat
 from groundup import run, tidy
+from groundup.tidy import nbformat
 
 ROOT = run.SRC.parent
 GUIDE = ROOT / "docs" / "teaching.md"
@@ -509,7 +509,9 @@ def pack(path, files, links=()):
             for name, content in files:
                 data = content.encode() if isinstance(content, str) else content.read_bytes()
                 info = zipfile.ZipInfo(f"groundup-workshop/{name}")
-                info.external_attr, info.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+                small = name.endswith((".npz", ".jpg"))  # compressed already
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
                 archive.writestr(info, data)
             for name, target in links:
                 info = zipfile.ZipInfo(f"groundup-workshop/{name}")
