@@ -2,6 +2,7 @@
 #
 #   make run NB=01 ARGS="-p LEARNING_RATE 0.5"      NB: chapters (all when empty), ARGS: handed on
 #   make run OUT=/elsewhere                         for a checkout that cannot be written
+#   make test ARGS="-n 0"                           in one process, as a debugger needs it (else two)
 #   make workshop CHAPTERS="01 02"                  editions of some chapters (all when empty)
 #   make grade DIR=submissions/                     what learners handed in
 #   make train-gpt WORKERS=2                        processes on this machine; on several, on each of them:

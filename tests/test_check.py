@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from groundup import check
 
 NAN = float("nan")
@@ -67,6 +66,8 @@ def test_claims_reach_the_report_true_or_not(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_gradients_accepts_the_right_one_and_refuses_every_wrong_one(seed):
+    import tensorflow as tf
+
     rng = np.random.default_rng(seed)
     n, d = rng.integers(2, 9, size=2)
     X, y = rng.normal(size=(n, d)), rng.normal(size=n)

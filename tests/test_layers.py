@@ -5,25 +5,35 @@ import json
 import re
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from groundup import check, layers
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_backprop_by_hand.ipynb"
-ACTIVATIONS = {layers.Sigmoid: tf.sigmoid, layers.Tanh: tf.tanh, layers.ReLU: tf.nn.relu}
+ACTIVATIONS = {
+    layers.Sigmoid: lambda Z: tf.sigmoid(Z),
+    layers.Tanh: lambda Z: tf.tanh(Z),
+    layers.ReLU: lambda Z: tf.nn.relu(Z),
+}
 LOSSES = {
     layers.mean_squared_error: lambda out, y: tf.reduce_mean((out - y) ** 2),
     layers.binary_cross_entropy: lambda out, y: tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(y, out)),
     layers.cross_entropy: lambda out, y: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, out)),
 }
 KERAS_LOSSES = {
-    layers.mean_squared_error: keras.losses.MeanSquaredError(dtype="float64"),
-    layers.binary_cross_entropy: keras.losses.BinaryCrossentropy(from_logits=True, dtype="float64"),
-    layers.cross_entropy: keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64"),
+    layers.mean_squared_error: lambda: keras.losses.MeanSquaredError(dtype="float64"),
+    layers.binary_cross_entropy: lambda: keras.losses.BinaryCrossentropy(from_logits=True, dtype="float64"),
+    layers.cross_entropy: lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64"),
 }
 by_name = {"ids": lambda thing: getattr(thing, "__name__", str(thing))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engines():
+    """Keras and TensorFlow, imported when the first of these tests runs: every process collects them, one runs them."""
+    global keras, tf
+    import keras
+    import tensorflow as tf
 
 
 def truth(rng, loss, B, m):
@@ -130,7 +140,7 @@ def test_a_wrong_gradient_is_refused():
 def test_losses_equal_keras(loss):
     rng = np.random.default_rng(3)
     out, y = 3 * rng.normal(size=(6, 4)), truth(rng, loss, 6, 4)
-    assert loss(out, y)[0] == pytest.approx(float(KERAS_LOSSES[loss](y, out)), rel=1e-9)
+    assert loss(out, y)[0] == pytest.approx(float(KERAS_LOSSES[loss]()(y, out)), rel=1e-9)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.875])
@@ -145,7 +155,7 @@ def test_a_hundred_steps_equal_keras(name, loss, momentum):
     model = keras.Sequential([keras.Input((5,), dtype="float64"), *dense])
     model.set_weights(network.parameters())
     optimizer = keras.optimizers.SGD(0.125, momentum=momentum)
-    model.compile(optimizer, KERAS_LOSSES[loss], jit_compile=False)  # a hundred steps do not pay for compiling
+    model.compile(optimizer, KERAS_LOSSES[loss](), jit_compile=False)  # a hundred steps do not pay for compiling
     for _ in range(100):
         X, y = rng.normal(size=(7, 5)), truth(rng, loss, 7, 3)
         ours, G = loss(network.forward(X), y)
