@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from groundup import data
+from groundup import data, text
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +32,8 @@ def outputs(out):
 def test_own_text(tmp_path):
     words = data.load("austen")["Emma"][:40_000].replace("e", "é").replace("w", "ж").replace("\n", "\r\n")
     (tmp_path / "mein Buch.txt").write_bytes(b"\xef\xbb\xbf" + words.encode())
-    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", "mein Buch.txt", "-p", "STEPS", "12", cwd=tmp_path)
+    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", "mein Buch.txt", "-p", "STEPS", "12", "-p",
+                          "LAYERS", "1", cwd=tmp_path)
     assert status == 0, printed[-3000:]
     said = outputs(tmp_path / "out")
     length = len(words.replace("\r\n", "\n"))
@@ -54,6 +55,19 @@ FILES = {
 }
 
 
+@pytest.fixture(scope="module")
+def opening():
+    """The chapter's code down to the cell that refuses a text which says the same over and over: all before a network
+    is built."""
+    code = []
+    for cell in json.loads(next(ROOT.glob("notebooks/08_*.ipynb")).read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            code.append("".join(cell["source"]))
+            if "over and over" in code[-1]:
+                return code
+    raise AssertionError("no cell refuses a text that says the same over and over")
+
+
 @pytest.mark.parametrize(("file", "sentence"), [
     ("short.txt", "holds 800 characters: give it at least 20,000"),
     ("latin1.txt", "not UTF-8"),
@@ -62,11 +76,20 @@ FILES = {
     ("same.txt", "the same over and over"),
     ("nowhere.txt", "There is no file"),
 ])  # fmt: skip
-def test_a_file_that_cannot_be_used_ends_in_a_sentence(tmp_path, file, sentence):
+def test_a_file_that_cannot_be_used_is_refused_before_a_network_is_built(opening, tmp_path, file, sentence):
     if file in FILES:
         (tmp_path / file).write_bytes(FILES[file])
-    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", file, cwd=tmp_path)
+    space = {}
+    with pytest.raises(text.TextError, match=sentence):
+        for cell in opening:
+            exec(cell.replace('TEXT_FILE = ""', f"TEXT_FILE = {str(tmp_path / file)!r}"), space)
+    assert space["TEXT_FILE"] == str(tmp_path / file)
+
+
+def test_a_file_that_cannot_be_used_ends_in_a_sentence(tmp_path):
+    (tmp_path / "short.txt").write_bytes(FILES["short.txt"])
+    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", "short.txt", cwd=tmp_path)
     assert status == 1
     said = [line for line in printed.splitlines() if line.startswith("TextError: ")]
-    assert len(said) == 1 and sentence in said[0], printed
+    assert len(said) == 1 and "holds 800 characters" in said[0], printed
     assert "Traceback" not in printed

@@ -1,6 +1,6 @@
 """Trains the models in data/gan: a judge of digits, a GAN, and a GAN that is told the class.
 
-`make weights` calls this. The work is kept in build/data/gan/ every 500 steps; after an interruption the same command
+`make weights` calls this. The work is kept in build/data/gan/ at every line of the log, that is every 500 steps; after an interruption the same command
 goes on from there, to the weights of an uninterrupted run. At the end it prints how the log compares with
 data/gan/log.csv; --write puts the files into data/ itself. The judge learns from training digits alone and sees no
 generated picture; what it says is logged and changes nothing: the weights kept are those of the last step.
@@ -26,6 +26,7 @@ PLAN = {
 }
 HEAD = ["model", "step", "d_loss", "g_loss", "recognised", "least", "most", "distance"]  # of the log
 LOG_EVERY = 500  # steps between two lines of the log
+EARLY = 100  # a step with a line of its own, so that a minute shows whether a training goes the same way
 LOOK_AT = 2_000  # pictures that the judge sees for each
 
 
@@ -82,16 +83,17 @@ def pictures(model, n):
 
 
 def train(name, model, x, y, look, folder, until=None):
-    """Train to the end of the plan (or to step `until`), a line per LOG_EVERY steps; returns the log's lines.
+    """Train to the end of the plan (or to step `until`), a line at EARLY and per LOG_EVERY steps; returns the log's lines.
 
     `look` turns pictures into the dict of numbers that is logged.
     """
     plan, checkpoint = PLAN[name], folder / f"{name}.npz"
     step, log = source.progress(checkpoint, variables(model), plan)
     while step < (until or plan["steps"]):
-        some = batches(x, y, step, step + LOG_EVERY, plan["batch"], plan["seed"])
-        done = model.fit(some, verbose=0, shuffle=False)
-        step += LOG_EVERY
+        end = (step // LOG_EVERY + 1) * LOG_EVERY
+        end = EARLY if step < EARLY < end else end
+        done = model.fit(batches(x, y, step, end, plan["batch"], plan["seed"]), verbose=0, shuffle=False)
+        step = end
         losses = {key: float(done.history[key][-1]) for key in ("d_loss", "g_loss")}
         seen = {**losses, **look(pictures(model, LOOK_AT))}
         log.append([name, step, *[round(value, 4) for value in seen.values()]])

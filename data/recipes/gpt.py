@@ -1,6 +1,6 @@
 """Trains the GPT whose weights are in data/gpt: five of Austen's novels, *Persuasion* held out.
 
-`make weights` calls this. The work is kept in build/data/gpt/ every 250 steps; after an interruption the same command
+`make weights` calls this. The work is kept in build/data/gpt/ at every line of the log, that is every 250 steps; after an interruption the same command
 goes on from there, to the losses of an uninterrupted run. At the end it prints how the log compares with
 data/gpt/log.csv; --write puts the files into data/ itself. No step learns from *Persuasion*: the log's last column only
 watches, and the weights kept are those of the last step.
@@ -27,6 +27,7 @@ MODEL = {"vocabulary": 1024, "context": 128, "layers": 5, "width": 128, "heads":
 PLAN = {"steps": 6_000, "batch": 16, "warmup": 200, "rate": 3e-3, "seed": 8}
 HEAD = ["step", "training_loss_nats_per_token", "held_out_bits_per_character"]  # of the log
 LOG_EVERY, LOOK_EVERY = 250, 1_000  # steps between two lines of the log, and between two looks at the novel held out
+EARLY = 50  # a step with a line of its own, so that a minute shows whether a training goes the same way
 
 
 def train_tokenizer(texts, vocabulary):
@@ -100,7 +101,7 @@ def variables(model):
 
 
 def train(model, tokens, novel, folder, until=None, part=(0, 1)):
-    """Train to the end of the plan (or to step `until`), a line per LOG_EVERY steps; returns the log's lines.
+    """Train to the end of the plan (or to step `until`), a line at EARLY and per LOG_EVERY steps; returns the log's lines.
 
     `part` is (process, processes); process 0 alone prints and writes.
     """
@@ -114,7 +115,7 @@ def train(model, tokens, novel, folder, until=None, part=(0, 1)):
         x, y = batch_of(tokens, step, PLAN["batch"], MODEL["context"], PLAN["seed"])
         losses.append(float(model.train_on_batch(x[rows], y[rows], weights)))
         step += 1
-        if step % LOG_EVERY == 0:
+        if step % LOG_EVERY == 0 or step == EARLY:
             look = step % LOOK_EVERY == 0
             bits = nats(model, novel[0], MODEL["context"], part=part) * per_character if look else None
             log.append([step, round(float(np.mean(losses)), 4), bits and round(bits, 4)])
