@@ -177,21 +177,21 @@ def lines():
         return list(csv.DictReader(file))
 
 
-def test_the_first_minutes_of_the_recipe_find_the_log_again(recipe, gan, tmp_path):
+def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, gan, tmp_path):
     """The committed log's first line of the conditional GAN, trained again here with the committed judge: another
     machine's kernels change it, but not to something else."""
     from groundup import data
 
     with np.load(data.path("gan") / "judge.npz", allow_pickle=False) as arrays:
         np.savez(tmp_path / "judge.npz", **arrays)
-    done = subprocess.run([sys.executable, "-B", RECIPES / "gan.py", "--until", "500", "--out", tmp_path],
+    done = subprocess.run([sys.executable, "-B", RECIPES / "gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
                           capture_output=True, text=True, timeout=500)  # fmt: skip
     assert done.returncode == 0, done.stderr
     for name in ("classes", "digits"):
-        wanted = next(line for line in lines() if line["model"] == name and line["step"] == "500")
+        wanted = next(line for line in lines() if line["model"] == name and line["step"] == str(recipe.EARLY))
         with np.load(tmp_path / f"{name}.npz", allow_pickle=False) as kept:
             ((_, step, d_loss, g_loss, *_, distance),) = json.loads(str(kept["progress"]))["log"]
-        assert step == 500
+        assert step == recipe.EARLY
         assert d_loss == pytest.approx(float(wanted["d_loss"]), abs=0.5)
         assert g_loss == pytest.approx(float(wanted["g_loss"]), abs=0.8)
         assert distance == pytest.approx(float(wanted["distance"]), rel=0.15)

@@ -15,7 +15,7 @@ import keras
 
 NAMES = ["novels", "novel", "train_text", "train_tokenizer", "texts", "tokenizers", "encoded", "tokenizer", "V", "tokens",
          "bits_per_character", "source_lstm", "dense", "Attention", "Block", "GPT", "CONTEXT", "batch_of", "rate_at",
-         "ready", "train", "surprise", "judge", "go_on"]  # fmt: skip
+         "ready", "train", "surprise", "judge", "go_on", "rung"]  # fmt: skip
 sizes = (1024,)  # of all the chapter's vocabularies the one that it trains with
 chapter, code = record.definitions("08", NAMES, {"sizes": sizes})
 networks = {}  # by name: compiled once, for all seeds
@@ -39,12 +39,12 @@ def measure(seed):
     for width in (128, 64, 32):
         name = f"GPT, {width} wide"
         gpt = fresh(name, lambda width=width: chapter["GPT"](chapter["V"], context, chapter["LAYERS"], width, 4), seed)
-        chapter["train"](gpt, chapter["STEPS"], 8, context)
+        chapter["train"](gpt, chapter["STEPS"], 10, context)
         found[name] = chapter["judge"](gpt, context)
     rnn = fresh("LSTM", lambda: chapter["source_lstm"](chapter["V"]), seed)
-    chapter["train"](rnn, chapter["STEPS"], 32, 32)
+    chapter["train"](rnn, chapter["STEPS"], 40, 32)
     found["LSTM"] = chapter["judge"](rnn, context)
-    found["LSTM, twice the tokens"] = chapter["go_on"](rnn, 32, 32)
+    found["LSTM, twice the tokens"] = chapter["go_on"](rnn, 40, 32)
     return found
 
 
