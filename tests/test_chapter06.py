@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from groundup import image_folder
+from groundup import check, data, image_folder, session
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "notebooks" / "06_cnn_folder_classifier.ipynb"
 CLASSES = ["2", "10", "Äpfel & Birnen"]  # in natural order
 
 
@@ -51,7 +52,7 @@ def test_own_folder(photos, tmp_path):
     before = {file: file.stat().st_mtime_ns for file in photos.rglob("*")}
     # relative to where it is called from
     status, printed = run(tmp_path / "out", "-p", "DATA_DIR", "Früchte", "-p", "PREDICT_DIR", str(new),
-                          "-p", "SIZE", "32", "-p", "EPOCHS", "20", cwd=photos.parent)  # fmt: skip
+                          "-p", "SIZE", "32", "-p", "EPOCHS", "3", cwd=photos.parent)  # fmt: skip
     assert status == 0, printed
     assert {file: file.stat().st_mtime_ns for file in photos.rglob("*")} == before
     out = tmp_path / "out" / "06"
@@ -79,15 +80,26 @@ def test_own_folder(photos, tmp_path):
     assert not any("cross-validated" in claim["name"] for claim in report["claims"])  # that is about the sky
 
 
+def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path):
+    status, printed = run(tmp_path / "out", "-p", "DATA_DIR", "nowhere", cwd=tmp_path)
+    assert status == 1
+    said = [line for line in printed.splitlines() if line.startswith("FolderError: ")]
+    assert len(said) == 1 and "There is no folder nowhere" in said[0], printed
+    assert "Traceback" not in printed and "cell 3 of" in printed
+
+
 @pytest.mark.parametrize(("parameter", "what", "sentence"), [
-    ("DATA_DIR", "nowhere", "There is no folder nowhere"),
     ("DATA_DIR", "one", "has one class, 'cats'"),
     ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
 ])  # fmt: skip
-def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path, parameter, what, sentence):
+def test_other_faults_of_a_folder_are_found_in_the_same_cell(tmp_path, monkeypatch, parameter, what, sentence):
     (tmp_path / "one" / "cats").mkdir(parents=True)
-    status, printed = run(tmp_path / "out", "-p", parameter, what, cwd=tmp_path)
-    assert status == 1
-    said = [line for line in printed.splitlines() if line.startswith("FolderError: ")]
-    assert len(said) == 1 and sentence in said[0], printed
-    assert "Traceback" not in printed and "cell 4 of" in printed
+    monkeypatch.chdir(tmp_path)
+    cells = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
+    parameters, scanning = (next(text for text in cells if words in text) for words in ("DATA_DIR = ", "own = bool("))
+    space = {"check": check, "data": data, "image_folder": image_folder, "session": session}
+    exec(parameters, space)
+    space[parameter] = what
+    with pytest.raises(image_folder.FolderError) as error:
+        exec(scanning, space)
+    assert sentence in str(error.value)
