@@ -148,6 +148,74 @@ def test_a_state_that_does_not_fit_is_not_used(parts, tmp_path, capsys, harm):
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(again, whole, strict=True))
 
 
+@pytest.mark.parametrize("settings", [{"weight_decay": 0.01, "clipnorm": 0.05}, {}])
+def test_steps_are_those_of_keras(settings):
+    """Three steps of one batch, the rate falling, as Keras takes them; a second training needs no new graph."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    rows, labels = [rng.normal(size=(n, WIDE)).astype(np.float32) for n in (2, 5, 9, 4)], np.array([0, 1, 1, 0])
+    values, mask = keras.Input((None, WIDE)), keras.Input((None,), dtype="int32")
+    hidden = keras.layers.Dense(8, activation="relu")(keras.layers.GlobalAveragePooling1D()(values))
+    model = keras.Model([values, mask], keras.layers.Dense(2)(hidden))
+    first, kind = model.get_weights(), keras.optimizers.AdamW if settings else keras.optimizers.Adam
+
+    def optimizer():
+        return kind(keras.optimizers.schedules.PolynomialDecay(0.1, 10), **settings)
+
+    theirs, loss = optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(list(bert.pad(rows, bert.MULTIPLE)), training=True))
+        theirs.apply(tape.gradient(value, [w.value for w in model.trainable_variables]), model.trainable_variables)
+    wanted = model.get_weights()
+    for again in range(2):
+        if again:
+            bert.fit(model, rows, labels, keras.optimizers.Adam(0.5), 2, 1)  # leaves no traces
+        model.set_weights(first)
+        losses = bert.fit(model, rows, labels, optimizer(), 3, 9)
+        assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(model.get_weights(), wanted, strict=True))
+        assert np.isclose(losses[-1], float(value), atol=1e-5)
+    graphs = [made.graph for key, made in vars(model)["_graphs"].items() if key[0] == "training"]
+    assert [graph.experimental_get_tracing_count() for graph in graphs] == [1]
+
+
+def test_other_optimizers_are_refused(parts):
+    import keras
+
+    rows, model = [np.ones((2, WIDE), np.float32)] * 2, keras.Sequential([keras.Input((None, WIDE))])
+    for optimizer, word in ((keras.optimizers.SGD(), "SGD"), (keras.optimizers.Adam(amsgrad=True), "amsgrad")):
+        with pytest.raises(ValueError, match=f"{word}.*takes Adam or AdamW"):
+            bert.fit(model, rows, np.array([0, 1]), optimizer, 1, 1)
+
+
+def test_a_block_by_plain_products_is_the_block_of_kerashub():
+    """Its numbers and gradients, with dropout and with padding."""
+    import tensorflow as tf
+
+    _, backbone = bert.load()
+    layer = backbone.transformer_layers[3]
+    x = tf.constant(np.random.default_rng(0).normal(size=(3, 8, 384)), tf.float32)
+    mask = np.array([[1] * 8, [1] * 5 + [0] * 3, [1] + [0] * 7], np.int32)
+    seeds = [v for v in layer.variables if not any(v is w for w in layer.weights)]
+    weights = [w.value for w in layer.trainable_variables]
+    assert len(seeds) == 3 and len(weights) == 16
+    for training in (True, False):
+        found = []
+        for call in (layer.call, lambda *a, **k: type(layer).call(layer, *a, **k)):
+            for i, seed in enumerate(seeds):
+                seed.assign(np.array([i, 0], np.uint32))
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = call(x, padding_mask=mask, training=training)
+                total = tf.reduce_sum(y * y * y * mask[:, :, None])
+            found.append([y * mask[:, :, None], *tape.gradient(total, [x, *weights])])
+        for ours, theirs in zip(*found, strict=True):
+            assert np.allclose(ours, theirs, atol=1e-3 * max(1, np.abs(theirs).max())), ours.shape
+
+
 def test_import_is_light():
     code = "import sys; from groundup import bert; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from groundup import check, data, session, text
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ["food", "sport", "weather"]
@@ -83,19 +84,42 @@ def test_own_table_interrupted_and_resumed(table, tmp_path):
     assert json.loads(printed.splitlines()[-1]) == ["weather", "food", "sport"]
 
 
-@pytest.mark.parametrize(("content", "sentence"), [
+UNUSABLE = [
     (None, "There is no file table.tsv"),
     (b"sentence\tlabel\na\tb\n", "no column 'text'; its first line has 'sentence', 'label'"),
     (b"text\tlabel\n" + b"".join(b"text %d\tgood\n" % i for i in range(60)), "has one class, 'good'"),
     (b"text\tlabel\ncaf\xe9\tgood\n", "is not UTF-8: byte 0xe9"),
-])  # fmt: skip
-def test_a_table_that_cannot_be_used_ends_in_a_sentence(tmp_path, content, sentence):
+]
+
+
+def test_a_table_that_cannot_be_used_ends_in_a_sentence(tmp_path):
+    content, sentence = UNUSABLE[1]
     file = tmp_path / "table.tsv"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
     status, printed = run(tmp_path / "out", "-p", "TABLE_FILE", "table.tsv", cwd=tmp_path)
     assert status == 1
     said = [line for line in printed.splitlines() if line.startswith("TextError: ")]
     assert len(said) == 1 and sentence in said[0], printed
     assert "Traceback" not in printed and "cell 4 of" in printed
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(("content", "sentence"), UNUSABLE)
+def test_what_is_said_of_a_table_that_cannot_be_used(tmp_path, monkeypatch, content, sentence):
+    """The chapter's cell that reads, without a kernel and without TensorFlow, which take ten seconds to start."""
+    page = json.loads(next((ROOT / "notebooks").glob("09_*.ipynb")).read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in page["cells"] if cell["cell_type"] == "code"]
+    assert code[1].startswith("TABLE_FILE") and "text.read_table" in code[3]  # the fourth, as above
+    space = {"np": np, "check": check, "data": data, "session": session, "text": text}
+    exec(code[1], space)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "table.tsv"
+    if content is not None:
+        file.write_bytes(content)
+    space["TABLE_FILE"] = "table.tsv"
+    exec(code[2], space)
+    with pytest.raises(text.TextError) as error:
+        exec(code[3], space)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+    assert error.value.__cause__ is None and error.value.__suppress_context__  # one traceback, not two
     assert content is None or file.read_bytes() == content

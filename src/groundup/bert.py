@@ -27,6 +27,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # o
 NUMBERS_SHA256 = "854f8eb49385463bb12549a2ee3ed053acbbe927e649b4e49d0009d5ebc68370"  # see _fingerprint
 ABOUT = "classifier.json"
 BATCH = 32
+MULTIPLE = 2  # of which a batch's length is one: 8 computes a tenth more tokens, 1 has twice as many different lengths
 
 
 class BertError(RuntimeError):
@@ -78,6 +79,8 @@ def load():
     if seen != NUMBERS_SHA256:
         raise BertError(f"The weights from {root or PRESET} are other numbers than those of this course (SHA-256 "
                         f"{seen[:12]}…, not {NUMBERS_SHA256[:12]}…): run `make setup`.")  # fmt: skip
+    for layer in backbone.transformer_layers:
+        _by_plain_products(layer)
     return tokenizer, backbone
 
 
@@ -115,7 +118,7 @@ def through(rows, call, size=64, cut=True):
     """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again."""
     results = [None] * len(rows)
     for batch in groups(np.array([len(row) for row in rows]), size):
-        values, mask = pad([rows[i] for i in batch])
+        values, mask = pad([rows[i] for i in batch], MULTIPLE)
         for i, result in zip(batch, np.asarray(call(values, mask)), strict=True):
             results[i] = result[: len(rows[i])] if cut else result
     return results
@@ -123,18 +126,28 @@ def through(rows, call, size=64, cut=True):
 
 def logits(model, rows, size=128):
     """(n, classes), for rows of ids (t,) or of vectors (t, d), by a model of values and mask."""
-    kind = np.float32 if rows[0].ndim == 2 else np.int32  # vectors may be kept in half precision
-    return np.stack(through(rows, lambda v, mask: model([v.astype(kind), mask], training=False), size, cut=False))
+    import tensorflow as tf
+
+    def forward(values, mask):
+        return model([tf.cast(values, model.inputs[0].dtype), mask], training=False)
+
+    call = forward
+    if len(rows) > size:  # a graph, which takes a second to build, pays for many rows
+        call = _graph(model, ("forward", rows[0].dtype), lambda: tf.function(forward, _specs(rows), autograph=False))
+    return np.stack(through(rows, call, size, cut=False))
 
 
 def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
     """Train a model of (values, mask) on batches of 32 of similar length; an interrupted training goes on.
 
+    The graph of a step is built in a model's first training, which takes seconds, and serves all others of the model.
+
     Args:
         model: keras.Model that gives logits.
         rows: arrays (t,) int32 of ids, or (t, d) of vectors.
         labels: (n,) int64, or (n, classes) float32: the probability of each class.
-        optimizer: a Keras optimizer, not used before.
+        optimizer: keras.optimizers.Adam or AdamW, not used before; of its settings the rate, fixed or a schedule,
+            weight_decay and clipnorm, the betas and epsilon.
         epochs: int; each is shuffled by its own number, so that it can be repeated.
         seed: int, of shuffling and dropout.
         state: path of a file that keeps all numbers after each epoch and is deleted after the last. If it is there,
@@ -145,48 +158,106 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
         list of float: the mean loss so far in its epoch, after each batch.
     """
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
-    steps = -(-len(rows) // BATCH)
-    name = "SparseCategorical" if labels.ndim == 1 else "Categorical"
-    loss = getattr(keras.losses, f"{name}Crossentropy")(from_logits=True)
-    # As an object, not a name: it has its variables now. Made in the first step they let TensorFlow trace it twice.
-    seen = getattr(keras.metrics, f"{name}Accuracy")("accuracy")
-    model.compile(optimizer, loss, metrics=[seen], jit_compile=False)
-    gc.collect()  # the graph and the optimizer of a training before this one, up to 250 MB
-    optimizer.build(model.trainable_variables)
+    key = _key(model, rows, labels, optimizer, epochs, seed) if state else None
+    made = ("training", rows[0].dtype, labels.dtype, labels.ndim)
+    adam = _graph(model, made, lambda: _Adam(model, rows, labels))
+    adam.start(optimizer)
     known = {id(variable) for variable in model.weights}
     for i, variable in enumerate(v for v in model.variables if id(v) not in known):
         variable.assign(np.array([seed + i, 0], dtype=np.uint32))  # where dropout's random numbers begin
-    losses, done = [], 0
-    each = [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"])))]
+    losses, done, logs, lengths = [], 0, {}, np.array([len(row) for row in rows])
+    numbers = [*model.variables, *adam.averages, optimizer.iterations]
     if state:
-        key = _key(model, rows, labels, optimizer, epochs, seed)
-        numbers = [*model.variables, *optimizer.variables]
         with contextlib.suppress(training.OtherPlan):
             done = training.resume(state, numbers, key).get("epochs", 0)
-        keep = lambda epoch, logs: training.keep(state, numbers, key, epochs=epoch + 1)  # noqa: E731
-        each.append(keras.callbacks.LambdaCallback(on_epoch_end=keep))
         if done:
             print(f"resumed after epoch {done}")
-    if done < epochs:
-        lengths, kind = np.array([len(row) for row in rows]), np.float32 if rows[0].ndim == 2 else np.int32
-
-        def batches():
-            epoch = int(optimizer.iterations) // steps
-            for batch in groups(lengths, BATCH, np.random.default_rng([seed, epoch])):
-                values, mask = pad([rows[i] for i in batch])
-                yield (values.astype(kind), mask), labels[batch]
-
-        spec = (tf.TensorSpec((None, None, *rows[0].shape[1:]), kind), tf.TensorSpec((None, None), tf.int32))
-        target = tf.TensorSpec((None, *labels.shape[1:]), labels.dtype)
-        feed = tf.data.Dataset.from_generator(batches, output_signature=(spec, target))
-        feed = feed.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(2)
-        model.fit(feed, shuffle=False, epochs=epochs, initial_epoch=done, verbose=0, callbacks=[*each, *callbacks])
+    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=-(-len(rows) // BATCH))
+    told.on_train_begin()
+    for epoch in range(done, epochs):
+        told.on_epoch_begin(epoch)
+        total = np.zeros(3)  # loss, right answers, rows
+        for i, batch in enumerate(groups(lengths, BATCH, np.random.default_rng([seed, epoch]))):
+            told.on_train_batch_begin(i)
+            loss, right = adam.step(*pad([rows[j] for j in batch], MULTIPLE), labels[batch])
+            total += float(loss) * len(batch), float(right), len(batch)
+            logs = {"loss": total[0] / total[2], "accuracy": total[1] / total[2]}
+            losses.append(logs["loss"])
+            told.on_train_batch_end(i, logs)
+        if state:
+            training.keep(state, numbers, key, epochs=epoch + 1)
+        told.on_epoch_end(epoch, logs)
+    told.on_train_end(logs)
     if state:
         Path(state).unlink(missing_ok=True)
     return losses
+
+
+class _Adam:
+    """Steps of Adam or AdamW for one model, as Keras takes them, in one graph for all rates, decays and clippings.
+
+    Keras' own update is some twenty operations for each array of weights; here TensorFlow's ApplyAdam does it in one.
+    """
+
+    def __init__(self, model, rows, labels):
+        import keras
+        import tensorflow as tf
+
+        self.model, self.weights = model, [weight.value for weight in model.trainable_variables]
+        shapes = [weight.shape for weight in self.weights]  # of both averages: of the gradient, of its square
+        self.averages = [keras.Variable(keras.ops.zeros(shape), trainable=False) for shape in shapes + shapes]
+        target = tf.TensorSpec((None, *labels.shape[1:]), labels.dtype)
+        settings = tf.TensorSpec((8,), tf.float32)
+        self.graph = tf.function(self._step, [*_specs(rows), target, settings], autograph=False)
+
+    def start(self, optimizer):
+        """Begin a training with the settings of a Keras optimizer.
+
+        Raises:
+            ValueError: it is not Adam or AdamW, or has settings that are not known here.
+        """
+        config = optimizer.get_config()
+        odd = [name for name in ("amsgrad", "global_clipnorm", "clipvalue", "use_ema", "gradient_accumulation_steps",
+                                 "loss_scale_factor") if config.get(name)]  # fmt: skip
+        if type(optimizer).__name__ not in ("Adam", "AdamW") or odd:
+            raise ValueError(f"{type(optimizer).__name__} {' '.join(odd)}: bert.fit takes Adam or AdamW without these.")
+        self.optimizer, self.config = optimizer, config
+        for average in self.averages:
+            average.assign(average.value * 0)
+
+    def step(self, values, mask, labels):
+        """Train on one batch; returns its mean loss and how many answers were right."""
+        config, t = self.config, int(self.optimizer.iterations) + 1
+        beta_1, beta_2 = config["beta_1"], config["beta_2"]
+        settings = np.array([float(self.optimizer.learning_rate), config["weight_decay"] or 0,
+                             config["clipnorm"] or np.inf, beta_1, beta_2, beta_1**t, beta_2**t,
+                             config["epsilon"]], np.float32)  # fmt: skip
+        result = self.graph(values, mask, labels, settings)
+        self.optimizer.iterations.assign(t)
+        return result
+
+    def _step(self, values, mask, labels, settings):
+        import tensorflow as tf
+
+        sparse = labels.shape.rank == 1
+        kind = "sparse_softmax" if sparse else "softmax"
+        with tf.GradientTape() as tape:
+            z = self.model([tf.cast(values, self.model.inputs[0].dtype), mask], training=True)
+            loss = tf.reduce_mean(getattr(tf.nn, f"{kind}_cross_entropy_with_logits")(labels, z))
+        rate, decay, clip, beta_1, beta_2, power_1, power_2, epsilon = tf.unstack(settings)
+        half = len(self.weights)
+        for w, m, v, g in zip(self.weights, self.averages[:half], self.averages[half:],
+                              tape.gradient(loss, self.weights), strict=True):  # fmt: skip
+            g = tf.convert_to_tensor(g)
+            g *= tf.minimum(1.0, clip / tf.norm(g))
+            w.assign_sub(w * (rate * decay))
+            tf.raw_ops.ResourceApplyAdam(
+                var=w.handle, m=m.value.handle, v=v.value.handle, beta1_power=power_1, beta2_power=power_2, lr=rate,
+                beta1=beta_1, beta2=beta_2, epsilon=epsilon, grad=g)  # fmt: skip
+        truth = labels if sparse else tf.argmax(labels, axis=1)
+        return loss, tf.math.count_nonzero(tf.argmax(z, axis=1) == truth)
 
 
 class Classifier(NamedTuple):
@@ -254,6 +325,97 @@ def _keras_hub():
         warnings.filterwarnings("ignore", message="IProgress not found")  # its progress bars are not used here
         import keras_hub
     return keras_hub
+
+
+def _by_plain_products(layer):
+    """Let a block of KerasHub compute the same numbers, dropout's included, in fewer passes over the memory.
+
+    KerasHub's own call multiplies by einsum, adds biases by broadcasting and leaves the gradients of normalization and
+    GELU to TensorFlow, which takes many small steps for them.
+    """
+    import tensorflow as tf
+
+    attention, as_before = layer._self_attention_layer, layer.call
+    heads, each = attention.num_heads, attention.key_dim
+    wide = heads * each
+
+    def product(x, dense):
+        return tf.nn.bias_add(tf.matmul(x, tf.reshape(dense.kernel, (wide, wide))), tf.reshape(dense.bias, (wide,)))
+
+    def call(inputs, padding_mask=None, attention_mask=None, training=None, return_attention_scores=False):
+        if padding_mask is None or attention_mask is not None or return_attention_scores:
+            return as_before(inputs, padding_mask, attention_mask, training, return_attention_scores)
+        n, T, _ = tf.unstack(tf.shape(inputs))
+        x = tf.reshape(inputs, (-1, wide))
+        q, k, v = (tf.transpose(tf.reshape(product(x, dense), (n, T, heads, each)), (0, 2, 1, 3))  # (n, heads, T, each)
+                   for dense in (attention.query_dense, attention.key_dense, attention.value_dense))  # fmt: skip
+        scores = tf.matmul(q * each**-0.5, k, transpose_b=True)
+        scores -= 1e9 * (1 - tf.cast(padding_mask, tf.float32)[:, None, None, :])
+        weights = attention._dropout_layer(tf.nn.softmax(scores), training=training)
+        y = tf.reshape(tf.transpose(tf.matmul(weights, v), (0, 2, 1, 3)), (-1, wide))
+        y = layer._self_attention_dropout(product(y, attention.output_dense), training=training)
+        x = _normalize(x + y, layer._self_attention_layer_norm)
+        up, down = layer._feedforward_intermediate_dense, layer._feedforward_output_dense
+        y = tf.nn.bias_add(tf.matmul(x, up.kernel), up.bias)
+        y = _gelu(y) if training else tf.nn.gelu(y, approximate=True)
+        y = layer._feedforward_dropout(tf.nn.bias_add(tf.matmul(y, down.kernel), down.bias), training=training)
+        return tf.reshape(_normalize(x + y, layer._feedforward_layer_norm), (n, T, wide))
+
+    layer.call = call
+
+
+def _gelu(x):
+    """GELU in its approximation by tanh, which is x times a sigmoid, with its derivative; TensorFlow's takes x**3."""
+    import tensorflow as tf
+
+    a, b = 2 * (2 / np.pi) ** 0.5, 2 * (2 / np.pi) ** 0.5 * 0.044715
+
+    @tf.custom_gradient
+    def gelu(x):
+        square = x * x
+        share = tf.sigmoid(x * (a + b * square))
+        return x * share, lambda dy: dy * (share + x * share * (1 - share) * (a + 3 * b * square))
+
+    return gelu(x)
+
+
+def _normalize(x, layer):
+    """LayerNormalization of rows (n, d) with the weights of a layer of Keras, with its gradients."""
+    import tensorflow as tf
+
+    def mean(x):
+        return tf.reduce_mean(x, axis=1, keepdims=True)
+
+    @tf.custom_gradient
+    def normalize(x, gamma, beta):
+        centred = x - mean(x)
+        inverse = tf.math.rsqrt(mean(centred * centred) + layer.epsilon)
+        z = centred * inverse
+
+        def gradients(dy):
+            dz = dy * gamma
+            dx = inverse * (dz - mean(dz) - z * mean(dz * z))
+            return dx, tf.reduce_sum(dy * z, axis=0), tf.reduce_sum(dy, axis=0)
+
+        return z * gamma + beta, gradients
+
+    return normalize(x, tf.convert_to_tensor(layer.gamma), tf.convert_to_tensor(layer.beta))
+
+
+def _specs(rows):
+    """What a graph takes of rows as `pad` gives them: values (n, T, ...) and the mask (n, T), of any n and T."""
+    import tensorflow as tf
+
+    return tf.TensorSpec((None, None, *rows[0].shape[1:]), rows[0].dtype), tf.TensorSpec((None, None), tf.int32)
+
+
+def _graph(model, key, make):
+    """What make() builds for a model under a key, built once and kept with the model."""
+    graphs = vars(model).setdefault("_graphs", {})  # Keras' own way of setting an attribute would track its variables
+    if key not in graphs:
+        gc.collect()  # the graph and the averages of a model that is no longer used, up to 250 MB
+        graphs[key] = make()
+    return graphs[key]
 
 
 def _fingerprint(arrays):
