@@ -143,16 +143,30 @@ def test_a_cell_past_its_time(whole, folder):
     assert not psutil.pid_exists(int((folder / "child").read_text()))
 
 
-def test_parameters_and_report_of_other_chapters_kept(whole, folder):
+@pytest.fixture(scope="module")
+def again(whole, folder):
+    """The first chapter once more, with parameters, where another run was killed and one goes on: (status, printed)."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for number in (gone.pid, os.getpid()):
+        (whole[2] / f".run-{number}").mkdir()
     before = (folder / "notebooks" / "01_good.ipynb").read_bytes()
     given = {"RATE": "-1e-3", "LABEL": '0 "ü" \\n', "FAST": "false", "SIZES": "(4,)", "EVERY": "7", "HALF": "x y"}
     words = [word for name, text in given.items() for word in ("-p", name, text)]
     status, printed = call(folder, "1", "--out", "out ü", *words)
-    assert status == 0, printed
+    assert (folder / "notebooks" / "01_good.ipynb").read_bytes() == before
+    return status, printed
+
+
+def test_parameters_and_report_of_other_chapters_kept(whole, again):
+    assert again[0] == 0, again[1]
     assert streams(whole[2] / "01_good.ipynb").startswith('-0.001 3 0 "ü" \\n False [4] 7 x y\n')
     report = json.loads((whole[2] / "report.json").read_text(encoding="utf-8"))
     assert list(report) == list(CHAPTERS) and report["01_good"]["parameters"]["RATE"] == -0.001
-    assert (folder / "notebooks" / "01_good.ipynb").read_bytes() == before
+
+
+def test_what_a_killed_run_left_is_cleared(whole, again):
+    assert {path.name for path in whole[2].glob(".run-*")} == {f".run-{os.getpid()}"}
 
 
 @pytest.mark.parametrize("arguments, expected", [
@@ -196,15 +210,6 @@ def test_stopped_in_the_middle_of_a_cell(folder, tmp_path, number):
     assert "Traceback" not in printed
     assert not psutil.wait_procs(family, timeout=3)[1]
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_what_a_killed_run_left_is_cleared(folder, tmp_path):
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for name in (f".run-{gone.pid}", f".run-{os.getpid()}"):
-        (tmp_path / name).mkdir()
-    call(folder, "02", "--out", str(tmp_path))
-    assert {path.name for path in tmp_path.glob(".run-*")} == {f".run-{os.getpid()}"}
 
 
 def test_out_that_cannot_be_written(folder):

@@ -467,6 +467,8 @@ def slides_page(nb, name, deck, chapters=()):
 
     exporter = SlidesExporter(raw_template=TEMPLATE, exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.register_filter("markdown2html", markdown)
+    # Our own cells hold nothing to be cleaned of; code, which Pygments has escaped, would take a third of the time.
+    exporter.register_filter("clean_html", lambda text: text.decode() if isinstance(text, bytes) else str(text))
     settings = (
         f"{{width: {WIDTH}, height: {HEIGHT}, margin: 0, center: false, hash: true, transition: 'none', "
         "slideNumber: 'c/t', controlsTutorial: false, plugins: [RevealNotes]}"
