@@ -543,7 +543,8 @@ def network(classes, size, sigmoid=False):
     model = keras.Sequential([keras.Input((size, size, 3)), keras.layers.Rescaling(1 / 255),
                               keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
                               keras.layers.GlobalAveragePooling2D(), head])
-    model.compile("adam", "binary_crossentropy" if sigmoid else "sparse_categorical_crossentropy")
+    loss = "binary_crossentropy" if sigmoid else "sparse_categorical_crossentropy"
+    model.compile("adam", loss, jit_compile=False)  # a few steps do not pay for compiling
     return model
 
 
@@ -616,7 +617,7 @@ def peak(work):
     return result, worst[0]
 model = keras.Sequential([keras.Input((500, 500, 3)), keras.layers.Conv2D(2, 9, strides=50),
                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, "softmax")])
-model.compile("sgd", "sparse_categorical_crossentropy")
+model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
 import numpy as np
 model.fit(np.zeros((8, 500, 500, 3), np.uint8), np.zeros(8), batch_size=4, verbose=0)
 start = memory()
