@@ -25,7 +25,7 @@ import gpt
 
 gpt.MODEL = {{"vocabulary": 260, "context": 16, "layers": 1, "width": 16, "heads": 2, "dropout": 0.2}}
 gpt.PLAN = {{"steps": 12, "batch": 10, "warmup": 3, "rate": 1e-2, "seed": 1}}
-gpt.LOG_EVERY, gpt.LOOK_EVERY = 2, 6
+gpt.LOG_EVERY, gpt.LOOK_EVERY = 2, 4  # three look at 4, two at 8, one at 12
 gpt.data.load = lambda name: {{"Emma": "the cat sat on the mat, " * 90, gpt.HELD_OUT: "a dog sat on a log; " * 50}}
 choose, replace, dies, written = gpt.batch_of, os.replace, os.environ.get("DIES"), []
 
@@ -92,29 +92,32 @@ def same(one, other):
         assert values[1] is None or values[1] == pytest.approx(values2[1], abs=3e-4)
 
 
-# A batch of ten: two processes take five rows each; three take four, of which the last one fills two with weight 0.
-# The second case dies with a whole new file that is not in its place yet.
-@pytest.mark.parametrize("workers, dies, after, resumed, sentence", [
-    (3, "process 1 at step 7", 6, 2, "process 1 was killed by signal 9 (SIGKILL)"),
-    (2, "writing file 4", 6, 1, "process 0 was killed by signal 9 (SIGKILL)"),
-], ids=["another", "process 0 while it writes"])
-def test_one_is_killed_the_others_stop_and_any_number_goes_on_to_the_losses_of_one(
-        small, alone, tmp_path, monkeypatch, workers, dies, after, resumed, sentence):
-    monkeypatch.setenv("DIES", dies)
+def killed(small, folder, workers, gone):
+    """Train in so many processes until one of them is killed; the others must say which one."""
     with pytest.raises(cluster.WorkerFailed) as failure:
-        small(tmp_path, workers)
-    assert str(failure.value) == sentence
-    gone = int(sentence.split()[1])
-    for k in {0, 1, workers - 1} - {gone}:
-        text = (tmp_path / f"worker_{k}.log").read_text()
+        small(folder, workers)
+    assert str(failure.value) == f"process {gone} was killed by signal 9 (SIGKILL)"
+    for k in set(range(workers)) - {gone}:
+        text = (folder / f"worker_{k}.log").read_text()
         assert text.splitlines()[-1].startswith(f"process {gone} is gone"), text
-    assert kept(tmp_path)[0] == after
-    same(kept(tmp_path)[1], alone[: after // 2])
+    assert all(" loss " not in (folder / f"worker_{k}.log").read_text() for k in range(1, workers))
+
+
+# A batch of ten: three processes take four rows each, of which the last one fills two with weight 0; two take five.
+# Process 0 dies with a whole new file that is not in its place yet.
+def test_one_is_killed_the_others_stop_and_any_number_goes_on_to_the_losses_of_one(small, alone, tmp_path, monkeypatch):
+    monkeypatch.setenv("DIES", "process 1 at step 7")
+    killed(small, tmp_path, 3, gone=1)
+    assert kept(tmp_path)[0] == 6
+    same(kept(tmp_path)[1], alone[:3])
+    monkeypatch.setenv("DIES", "writing file 2")
+    killed(small, tmp_path, 2, gone=0)
+    assert kept(tmp_path)[0] == 8
+    same(kept(tmp_path)[1], alone[:4])
     monkeypatch.delenv("DIES")
-    logs = small(tmp_path, resumed)
+    (log,) = small(tmp_path, 1)
     same(kept(tmp_path)[1], alone)
-    assert [line.split()[2] for line in logs[0].splitlines() if "  step " in line] == ["8/12", "10/12", "12/12"]
-    assert all(" loss " not in log for log in logs[1:])
+    assert [line.split()[2] for line in log.splitlines() if "  step " in line] == ["10/12", "12/12"]
     assert sorted(path.name for path in (tmp_path / "gpt").iterdir()) == [
         "checkpoint.npz", "log.csv", "model.json", "tokenizer.json", "weights.npz"]
 

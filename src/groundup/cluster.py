@@ -115,7 +115,8 @@ def join(data=b"", **more):
         raise SystemExit("COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together, k from 0 to n - 1; "
                          "here they are " + ", ".join(f"{name}={value!r}" for name, value in given.items()))
     port, me, processes = map(int, numbers)
-    sys.modules.setdefault("tensorflow", None)  # Keras on JAX would load it for some seconds, and no use
+    for name in ("tensorflow", "sklearn"):  # Keras on JAX would load them for some seconds, and no use
+        sys.modules.setdefault(name, None)
     if "GROUNDUP_LAUNCHED" in os.environ:
         threading.Thread(target=_end_with_launcher, daemon=True).start()
     if processes == 1:
@@ -131,9 +132,12 @@ def join(data=b"", **more):
 
     os.environ["JAX_COORDINATOR_BIND_ADDRESS"] = f"{host}:{engine}"  # JAX's own would listen on every address
     os.environ.setdefault("KERAS_BACKEND", "jax")
+    sys.modules.setdefault("matplotlib", None)  # Keras would load it, too, but who wants to draw can do so afterwards
     import jax
     import keras
 
+    if sys.modules["matplotlib"] is None:
+        del sys.modules["matplotlib"]
     if keras.config.backend() != "jax":
         raise SystemExit(f"several processes need KERAS_BACKEND=jax, here it is {keras.config.backend()!r}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")

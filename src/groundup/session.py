@@ -23,10 +23,6 @@ def start(seed, backend="tensorflow"):
 
     keras.utils.set_random_seed(seed)
     plots.style()
-    if os.environ.get("GROUNDUP_PROFILE"):
-        from . import profiling
-
-        profiling.begin(os.environ["GROUNDUP_PROFILE"])
     print(f"ready: seed {seed}, Keras 3 on {ENGINES[backend]}")
 
 
@@ -90,10 +86,10 @@ def import_keras(backend="tensorflow"):
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         failure = None
-        # TensorFlow imports JAX where it finds it, Keras' seed TensorFlow, and Keras' wrappers scikit-learn with all
-        # of SciPy's statistics: seconds, and no use here. A module that is None in this table counts as absent.
-        absent = [name for name in ("jax" if backend == "tensorflow" else "tensorflow", "sklearn")
-                  if sys.modules.setdefault(name, None) is None]  # fmt: skip
+        # TensorFlow imports JAX where it finds it, Keras' seed TensorFlow, and Keras' wrappers scikit-learn: seconds,
+        # and no use here. JAX and scikit-learn can be imported afterwards.
+        for name in ("sklearn", "jax" if backend == "tensorflow" else "tensorflow"):
+            sys.modules.setdefault(name, None)
         try:
             import keras
 
@@ -106,8 +102,9 @@ def import_keras(backend="tensorflow"):
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-            for name in set(absent) - {"tensorflow"}:  # that one would come back with the first seed
-                sys.modules.pop(name, None)
+            for name in ("sklearn", "jax"):
+                if sys.modules.get(name, ...) is None:
+                    del sys.modules[name]
         if failure is not None:
             log.seek(0)
             sys.stderr.write(log.read().decode(errors="replace"))
