@@ -1,9 +1,10 @@
 """Trains the models in data/gan: a judge of digits, a GAN, and a GAN that is told the class.
 
-`make weights` calls this. The work is kept in build/data/gan/ at every line of the log, so every
-500 steps; after an interruption the same command goes on from there, to the weights of an uninterrupted run. At the end it prints how the log compares with
-data/gan/log.csv; --write puts the files into data/ itself. The judge learns from training digits alone and sees no
-generated picture; what it says is logged and changes nothing: the weights kept are those of the last step.
+`make weights` calls this. The work is kept in build/data/gan/ at every line of the log, so every 500 steps; after an
+interruption the same command goes on from there, to the weights of an uninterrupted run. At the end it prints how the
+log compares with data/gan/log.csv; --write puts the files into data/ itself. The judge learns from training digits
+alone and sees no generated picture; what it says is logged and changes nothing: the weights kept are those of the last
+step.
 """
 
 import contextlib
@@ -83,7 +84,7 @@ def pictures(model, n):
 
 
 def train(name, model, x, y, look, folder, until=None):
-    """Train to the end of the plan (or to step `until`); returns the log's lines, one at EARLY and each LOG_EVERY steps.
+    """Train to the end of the plan (or to step `until`); returns its log, a line at EARLY and per LOG_EVERY steps.
 
     `look` turns pictures into the dict of numbers that is logged.
     """

@@ -1,9 +1,9 @@
 """Trains the GPT whose weights are in data/gpt: five of Austen's novels, *Persuasion* held out.
 
-`make weights` calls this. The work is kept in build/data/gpt/ at every line of the log, so every
-250 steps; after an interruption the same command goes on from there, to the losses of an uninterrupted run. At the end it prints how the log compares with
-data/gpt/log.csv; --write puts the files into data/ itself. No step learns from *Persuasion*: the log's last column only
-watches, and the weights kept are those of the last step.
+`make weights` calls this. The work is kept in build/data/gpt/ at every line of the log, so every 250 steps; after an
+interruption the same command goes on from there, to the losses of an uninterrupted run. At the end it prints how the
+log compares with data/gpt/log.csv; --write puts the files into data/ itself. No step learns from *Persuasion*: the
+log's last column only watches, and the weights kept are those of the last step.
 
 `make train-gpt` runs the same in several processes, on JAX: docs/cluster.md.
 """
@@ -101,7 +101,7 @@ def variables(model):
 
 
 def train(model, tokens, novel, folder, until=None, part=(0, 1)):
-    """Train to the end of the plan (or to step `until`); returns the log's lines, one at EARLY and each LOG_EVERY steps.
+    """Train to the end of the plan (or to step `until`); returns its log, a line at EARLY and per LOG_EVERY steps.
 
     `part` is (process, processes); process 0 alone prints and writes.
     """
