@@ -129,7 +129,8 @@ def logits(model, rows, size=128):
     import tensorflow as tf
 
     def forward(values, mask):
-        return model([tf.cast(values, model.inputs[0].dtype), tf.convert_to_tensor(mask)], training=False)
+        values, mask = tf.cast(values, model.inputs[0].dtype), tf.convert_to_tensor(mask)
+        return model([values, mask], training=False)
 
     call = forward
     if len(rows) > size:  # a graph, which takes a second to build, pays for many rows
