@@ -45,7 +45,7 @@ NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/
   --nbval-kernel-startup-timeout 180
 # Two processes, so that a core that one leaves idle serves the other; conftest.py says who takes what.
 # No reordering by the number of tests, which says nothing of their time.
-TWO = -n 2 --no-loadscope-reorder --durations=30
+TWO = -n 2 --no-loadscope-reorder --durations=30 --durations-min=1
 # NB=01 selects what has "01_" in its name; NB="01 02" either
 empty :=
 CHOSEN = $(foreach n,$(NB),$(if $(filter 0% 1%,$(n)),$(firstword $(subst _, ,$(n)))_,$(n)))
