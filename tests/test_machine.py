@@ -42,3 +42,5 @@ def test_words():
     said = machine.words({"AVX-512": FAST, "AVX2": SLOW}, ["02_b"], 300)
     assert "300 GFLOP/s" in said and "400 with AVX-512, 100 with AVX2" in said
     assert said.endswith("1 chapter will take about 35 seconds here.")
+    alone = machine.words({}, ["02_b"], 300)
+    assert alone.endswith("float32 product).") and alone.count("\n") == 0

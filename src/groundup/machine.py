@@ -72,9 +72,10 @@ def expect(budget, stems, speed):
 
 def words(budget, stems, speed):
     """One or two sentences: this machine, those of the budget, and how long the chapters will take here."""
-    table = ", ".join(f"{about['gflops']:.0f} with {name}" for name, about in sorted(budget.items()))
-    lines = [f"This machine: {os.cpu_count()} cores, {instructions()}, {speed:.0f} GFLOP/s ({SIDE}² float32 product); "
-             f"the README's table: {table}."]  # fmt: skip
+    lines = [f"This machine: {os.cpu_count()} cores, {instructions()}, {speed:.0f} GFLOP/s ({SIDE}² float32 product)."]
+    if budget:
+        table = ", ".join(f"{about['gflops']:.0f} with {name}" for name, about in sorted(budget.items()))
+        lines[0] = f"{lines[0][:-1]}; the README's table: {table}."
     seconds = expect(budget, stems, speed)
     if seconds is not None:
         time_ = f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
