@@ -8,6 +8,7 @@ time that the main thread spends inside TensorFlow is divided in the same shares
 
 import contextlib
 import json
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 INTERVAL, WINDOW, EVERY = 0.02, 0.25, 2.0  # seconds between samples; length of and distance between the windows
 KINDS = ["Python", "tracing", "compiling", "convolution", "product", "small operations", "input", "waiting"]
 TRACING = {"trace_function", "func_graph_from_py_func", "_create_concrete_function", "_maybe_define_function"}
+HOLDERS = ("Eager", "TFE_", "Function", "Executor", "Kernel", "While", "Partitioned", "StatefulPartitioned", "If",
+           "Case", "Iterator", "Process", "Run")  # names that stand around operations  # fmt: skip
 INSIDE = {"quick_execute", "fast_execute", "call_function", "call_flat", "flat_call", "call_preflattened"}
 
 
@@ -90,33 +93,27 @@ def _open():
 
 def _close(session):
     """{kind: seconds} of the operations that ran while the session was open, over all threads."""
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+    found = {}
+    with contextlib.suppress(Exception):  # a message of other form, in another version of TensorFlow
+        from tensorflow.tsl.profiler.protobuf import trace_events_pb2
 
-    found, space = {}, xplane_pb2.XSpace.FromString(session.stop())
-    for plane in space.planes:
-        names = {number: about.name for number, about in plane.event_metadata.items()}
-        for line in plane.lines:
-            end = -1
-            for event in sorted(line.events, key=lambda event: event.offset_ps):
-                kind = _operation(names[event.metadata_id])
-                if kind and event.offset_ps >= end:  # what lies inside another operation is counted with it
-                    found[kind] = found.get(kind, 0.0) + event.duration_ps / 1e12
-                    end = event.offset_ps + event.duration_ps
+        for event in trace_events_pb2.Trace.FromString(session.stop()).trace_events:
+            if kind := _operation(event.name):
+                found[kind] = found.get(kind, 0.0) + event.duration_ps / 1e12
     return found
 
 
 def _operation(name):
-    """The kind of an event of TensorFlow's profiler, "" for what is none: names are "path/to/node:Operation"."""
-    operation = name.rpartition(":")[2] if ":" in name else name
-    if "ompile" in name:
+    """The kind of work behind a name in TensorFlow's trace, "" for what is no operation or only holds others."""
+    if "ompil" in name:
         return "compiling"
-    if ":" not in name or operation.startswith(("While", "Partitioned", "StatefulPartitioned", "If", "Case")):
+    if name == "IteratorGetNextOp::DoCompute":
+        return "input"
+    if not re.fullmatch(r"_?[A-Z]\w+", name) or name.startswith(HOLDERS):
         return ""
-    if "Conv" in operation:
+    if "Conv" in name:
         return "convolution"
-    if any(word in operation for word in ("MatMul", "Einsum", "XlaRun", "XlaLaunch", "LSTM")):
-        return "product"
-    return "input" if operation.startswith(("Iterator", "Dataset")) or "Dataset" in operation else "small operations"
+    return "product" if re.search("MatMul|Einsum|XlaRun|XlaLaunch|LSTM", name) else "small operations"
 
 
 def table(cells, slowest=10):
