@@ -25,7 +25,7 @@ OUT = build
 FITS = import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON = $(eval PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c '$(FITS)' 2>/dev/null && echo "$$p" && exit; done; echo python3))$(PYTHON)
-VENV = $(shell if [ -f .venv/groundup-setup.txt ] || [ -w . ]; then echo .venv; else echo "$(OUT)/.venv"; fi)
+VENV = $(shell if [ -s .venv/groundup-setup.txt ] || [ -w . ]; then echo .venv; else echo "$(OUT)/.venv"; fi)
 PY = "$(VENV)/bin/python"
 
 # Nothing is written outside the checkout and OUT: caches and settings of all libraries go to OUT/.home.
@@ -39,7 +39,6 @@ export IPYTHONDIR := $(HOME_DIR)/ipython
 export XDG_CACHE_HOME := $(HOME_DIR)/cache
 export RUFF_CACHE_DIR := $(HOME_DIR)/ruff
 export NPM_CONFIG_CACHE := $(HOME_DIR)/npm
-export PYTHONPATH := $(CURDIR)/src
 
 NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600 \
   --nbval-kernel-startup-timeout 180
@@ -55,7 +54,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
 
 run: setup  ## run the chapters (NB="01 02"), results and pages in OUT
-	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" $(ARGS)
+	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" $(ARGS)
 
 test: setup  ## lint, unit tests, and every chapter's outputs compared
 	@$(PY) -m ruff check .
@@ -71,11 +70,11 @@ lab: setup  ## read and run the chapters in JupyterLab
 
 doctor:  ## what is missing on this machine, and how to mend it
 	@command -v "$(PYTHON)" >/dev/null || { echo "there is no Python here: apt install python3 python3-venv"; exit 1; }
-	@exec "$(PYTHON)" -I src/groundup/doctor.py check "$(VENV)"
+	@exec "$(PYTHON)" -I src/coursetools/doctor.py check "$(VENV)"
 
 setup:  ## the virtual environment, once (the other targets call it)
 	@command -v "$(PYTHON)" >/dev/null || { echo "there is no Python here: apt install python3 python3-venv"; exit 1; }
-	@exec "$(PYTHON)" -I src/groundup/doctor.py setup "$(VENV)"
+	@exec "$(PYTHON)" -I src/coursetools/doctor.py setup "$(VENV)"
 
 verify-data: setup  ## check every data file against its hash
 	@exec $(PY) -m groundup.data
@@ -85,10 +84,10 @@ clean:  ## delete results and caches (the environment stays: delete .venv by han
 	@find src tests data notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 workshop: setup  ## to teach: editions for learners and instructors, slides (CHAPTERS="01 02")
-	@exec $(PY) -m groundup.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
+	@exec $(PY) -m coursetools.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
 
 grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.csv
-	@exec $(PY) -m groundup.grade "$(DIR)" --out "$(OUT)" $(ARGS)
+	@exec $(PY) -m coursetools.grade "$(DIR)" --out "$(OUT)" $(ARGS)
 
 train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
 	@exec $(PY) -m groundup.cluster $(WORKERS) "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
@@ -102,13 +101,13 @@ wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to inst
 	@echo "  PIP_NO_INDEX=1 PIP_FIND_LINKS=/where/it/is/wheelhouse make lab"
 
 budget: setup  ## for authors: measure the chapters, write the table in README.md
-	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --budget $(ARGS)
+	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" --budget $(ARGS)
 
 profile: setup  ## where the time goes: seconds by cell, and by kind of work in the slowest (NB=06)
-	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --profile $(ARGS)
+	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" --profile $(ARGS)
 
 refresh: setup  ## for authors: run the chapters and keep their outputs in notebooks/
-	@exec $(PY) -m groundup.run $(NB) --out "$(OUT)" --refresh $(ARGS)
+	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" --refresh $(ARGS)
 
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
 	@$(PY) data/recipes/gpt.py $(ARGS)
@@ -118,7 +117,7 @@ records: setup  ## for authors: measure a chapter's record again, NB=06 (goes on
 	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
-	@exec $(PY) -m groundup.tidy notebooks/*.ipynb
+	@exec $(PY) -m coursetools.tidy notebooks/*.ipynb
 
 lock:  ## for authors: requirements.txt anew from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@"$(PYTHON)" -m venv build/lock-venv

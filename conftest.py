@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent
 
 
 def pytest_configure():
-    # Kernels and other Python processes started by a test inherit these: the package, and no network.
-    paths = [ROOT / "tests" / "offline", ROOT / "src"]
-    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, paths))
+    # Kernels and other Python processes that a test starts inherit it, and have no network.
+    paths = [str(ROOT / "src" / "coursetools" / "offline"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 def pytest_collectstart(collector):

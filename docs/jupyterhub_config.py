@@ -23,7 +23,7 @@ c.Authenticator.blocked_users = {"root"}
 c.Spawner.cmd = [f"{COURSE}/.venv/bin/jupyterhub-singleuser"]
 c.Spawner.default_url = "/lab"
 c.Spawner.notebook_dir = "~/course"
-c.Spawner.environment = {"PYTHONPATH": f"{COURSE}/src", "GROUNDUP_DATA": f"{COURSE}/data", "TF_CPP_MIN_LOG_LEVEL": "3"}
+c.Spawner.environment = {"GROUNDUP_DATA": f"{COURSE}/data", "TF_CPP_MIN_LOG_LEVEL": "3"}
 c.SystemdSpawner.mem_limit = "3500M"  # a chapter takes up to 3 GB
 c.SystemdSpawner.cpu_limit = 2.0
 c.SystemdSpawner.isolate_tmp = True
@@ -32,17 +32,19 @@ c.JupyterHub.active_server_limit = 20  # at 3 GB for each who runs a chapter; th
 
 
 def hand_out(spawner):
-    """Copy the learner's edition to the learner's home, once, as the learner."""
+    """Copy the learner's edition to the learner's home, once, as the learner.
+
+    The hub runs as root, and what lies in a home is the learner's: a link to /etc called `course`, for instance. So the
+    copying is left to a process that has the learner's rights and no others.
+    """
     import pwd
-    import shutil
-    from pathlib import Path
+    import subprocess
 
     user = pwd.getpwnam(spawner.user.name)
-    home = Path(user.pw_dir) / "course"
-    if not home.exists():
-        shutil.copytree(f"{COURSE}/build/workshop/learner", home)
-        for path in (home, *home.iterdir()):
-            os.chown(path, user.pw_uid, user.pw_gid)
+    copy = 'test -e "$2" || { cp -R "$1" "$2.part" && mv "$2.part" "$2"; }'
+    words = ["sh", "-c", copy, "sh", f"{COURSE}/build/workshop/learner", os.path.join(user.pw_dir, "course")]
+    subprocess.run(words, check=True, user=user.pw_uid, group=user.pw_gid, cwd="/", umask=0o077,
+                   extra_groups=os.getgrouplist(user.pw_name, user.pw_gid))  # fmt: skip
 
 
 c.Spawner.pre_spawn_hook = hand_out

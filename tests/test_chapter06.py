@@ -19,8 +19,8 @@ CLASSES = ["2", "10", "Äpfel & Birnen"]  # in natural order
 
 def run(out, *arguments, cwd=ROOT, notebooks=ROOT / "notebooks"):
     """(exit status, everything printed) of `make run NB=06` with arguments."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(notebooks))
-    words = [sys.executable, "-m", "groundup.run", "06", "--out", str(out), *arguments]
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(notebooks))
+    words = [sys.executable, "-m", "coursetools.run", "06", "--out", str(out), *arguments]
     done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                           timeout=300)  # fmt: skip
     return done.returncode, done.stdout

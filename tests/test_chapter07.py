@@ -76,7 +76,7 @@ def run(code, home):
     """Run a program with that Keras folder and no network; returns the finished process."""
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     kept = {k: v for k, v in os.environ.items() if k not in ("GROUNDUP_CLAIMS", "no_proxy", "NO_PROXY")}
-    env = {**kept, **proxies, "KERAS_HOME": str(home), "PYTHONPATH": str(ROOT / "src")}
+    env = {**kept, **proxies, "KERAS_HOME": str(home)}
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=900)
 
 

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 
 def run(out, *arguments, cwd=ROOT):
     """(exit status, everything printed) of `make run NB=08` with arguments."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
-    words = [sys.executable, "-m", "groundup.run", "08", "--out", str(out), *arguments]
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    words = [sys.executable, "-m", "coursetools.run", "08", "--out", str(out), *arguments]
     done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                           timeout=600)  # fmt: skip
     return done.returncode, done.stdout

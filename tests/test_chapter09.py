@@ -23,12 +23,12 @@ QUICK = ["-p", "EPOCHS", "3", "-p", "SHARE", "1.0"]
 
 
 def command(out, *arguments):
-    return [sys.executable, "-m", "groundup.run", "09", "--out", str(out), *arguments]
+    return [sys.executable, "-m", "coursetools.run", "09", "--out", str(out), *arguments]
 
 
 def run(out, *arguments, cwd=ROOT):
     """(exit status, everything printed) of `make run NB=09` with arguments."""
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
     done = subprocess.run(command(out, *arguments), cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           encoding="utf-8", timeout=900)  # fmt: skip
     return done.returncode, done.stdout
@@ -51,7 +51,7 @@ def table(tmp_path_factory):
 def test_own_table_interrupted_and_resumed(table, tmp_path):
     before = table.read_bytes()
     arguments = ["-p", "TABLE_FILE", table.name, "-p", "TEXT_COLUMN", "Satz", "-p", "LABEL_COLUMN", "Thema", *QUICK]
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "src"), GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
     state = tmp_path / "out" / "09" / "training.npz"
     first = subprocess.Popen(command(tmp_path / "out", *arguments), cwd=table.parent, env=env,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip

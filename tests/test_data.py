@@ -177,7 +177,7 @@ def test_verify_finds_changed_missing_and_unknown_files(copy, capsys):
 
 def test_command_line_fails_on_a_bad_file(copy):
     def run():
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8"}
+        environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
         command = [sys.executable, "-m", "groundup.data"]
         return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
 
@@ -206,8 +206,7 @@ def test_every_set_has_licence_credit_source_recipe_and_a_line_in_the_readme():
 
 def test_import_is_light():
     code = "import sys, groundup.data; print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n"
 
 

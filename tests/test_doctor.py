@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from groundup import doctor
+from coursetools import doctor
 
 FILE = Path(doctor.__file__).resolve()
 VERSIONS = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -31,8 +31,8 @@ def old_python():
 def tree(tmp_path):
     """A checkout with two short lists, in a folder with a space and a letter beyond ASCII in its name."""
     root = tmp_path / "der Kurs ü"
-    (root / "src" / "groundup").mkdir(parents=True)
-    shutil.copy(FILE, root / "src" / "groundup")
+    (root / "src" / "coursetools").mkdir(parents=True)
+    shutil.copy(FILE, root / "src" / "coursetools")
     hashed = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
     (root / "requirements.txt").write_text(
         "# by hand\nalpha-one==1.0" + hashed + "beta==2.0 ; sys_platform == 'win32'" + hashed + "gamma==3.1" + hashed)
@@ -42,7 +42,7 @@ def tree(tmp_path):
 
 def call(root, *arguments, python=sys.executable, **env):
     """(exit status, everything printed)"""
-    child = subprocess.run([python, "-I", "src/groundup/doctor.py", *arguments], cwd=root, encoding="utf-8",
+    child = subprocess.run([python, "-I", "src/coursetools/doctor.py", *arguments], cwd=root, encoding="utf-8",
                            env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return child.returncode, child.stdout
 
@@ -57,7 +57,7 @@ def finished(root, monkeypatch):
     venv = root / ".venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
-    (venv / "pyvenv.cfg").touch()
+    (venv / "lib" / "python3.x" / "site-packages").mkdir(parents=True)
     monkeypatch.setattr(doctor, "LISTS", [str(root / "requirements.txt"), str(root / "requirements-bert.txt")])
     (venv / "groundup-setup.txt").write_bytes(doctor.stamp(str(venv)))
     return venv
@@ -121,7 +121,7 @@ def test_a_folder_of_something_else_is_left_alone(tree):
     (tree / "thesis").mkdir()
     (tree / "thesis" / "chapter.tex").touch()
     status, printed = call(tree, "setup", "thesis")
-    assert status == 1 and "thesis holds files and is no virtual environment, so it is left alone" in printed
+    assert status == 1 and "thesis holds files that the course did not put there, so it is left alone" in printed
     assert (tree / "thesis" / "chapter.tex").exists()
 
 
@@ -172,7 +172,7 @@ def test_no_index_reachable(tree):
     first, second, last = printed.splitlines()
     assert first.startswith("Setting up .venv afresh") and second.startswith("  the package index does not answer")
     assert last.startswith("setup: no package index can be reached")
-    assert not (tree / ".venv" / "groundup-setup.txt").exists()
+    assert not doctor.ready(str(tree / ".venv"))
     assert "Retrying" in (tree / ".venv" / "setup.log").read_text()
 
 
@@ -198,13 +198,13 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     (tree / "requirements.txt").write_text("".join(wheel(wheels, f"p-{n}", "1.0") for n in range(11)))
     (tree / "requirements-bert.txt").write_text(wheel(wheels, "delta", "4.0"))
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri(), "PIP_CONFIG_FILE": os.devnull}
-    child = subprocess.Popen([sys.executable, "-I", "src/groundup/doctor.py", "setup"], cwd=tree, encoding="utf-8",
+    child = subprocess.Popen([sys.executable, "-I", "src/coursetools/doctor.py", "setup"], cwd=tree, encoding="utf-8",
                              env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert child.stdout.readline().startswith("Setting up .venv afresh")
     child.terminate()
     assert child.stdout.read() == "setup stopped; the next call completes it.\n"
     assert child.wait() == 130
-    assert not (tree / ".venv" / "groundup-setup.txt").exists()
+    assert not doctor.ready(str(tree / ".venv"))
 
     status, printed = call(tree, "setup", **env)
     assert status == 0, printed
@@ -215,6 +215,12 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     code = "import delta, p_10; print(delta.answer, p_10.answer)"
     assert subprocess.check_output([doctor.python_of(tree / ".venv"), "-c", code]) == b"42 42\n"
 
+    (tree / "src" / "groundup.py").write_text("place = __file__\n")
+    code = "import groundup; print(ascii(groundup.place))"
+    place = subprocess.check_output([doctor.python_of(tree / ".venv"), "-I", "-c", code], cwd="/", text=True,
+                                    env={"LC_ALL": "C"})
+    assert ast.literal_eval(place) == str(tree / "src" / "groundup.py")  # whatever the reader's encoding
+
     began = time.monotonic()
     assert call(tree, "setup", PATH="/nonexistent") == (0, "")  # by the stamp alone
     assert time.monotonic() - began < 1  # 0.05 s where nothing else runs
@@ -222,6 +228,25 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     (tree / "requirements.txt").write_text("delta==4.0 --hash=sha256:" + "0" * 64 + "\n")  # the lock changed
     status, printed = call(tree, "setup", **env)
     assert status == 1 and "sent for delta==4.0 has not the locked hash" in printed.splitlines()[-1]
+
+
+def test_an_environment_of_somebody_else_is_left_alone(tree):
+    mine = tree / "mine"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", mine], check=True)
+    before = sorted(mine.rglob("*"))
+    status, printed = call(tree, "setup", str(mine))
+    assert status == 1 and "holds files that the course did not put there" in one_sentence(printed)
+    assert sorted(mine.rglob("*")) == before
+
+
+def test_a_checkout_that_was_moved_is_found_again(tree, monkeypatch):
+    venv = finished(tree, monkeypatch)
+    doctor.setup(str(venv))
+    file = venv / "lib" / "python3.x" / "site-packages" / "groundup-course.pth"
+    assert ascii(str(Path(doctor.ROOT) / "src")) in file.read_text(encoding="ascii")
+    monkeypatch.setattr(doctor, "ROOT", "/elsewhere")
+    doctor.setup(str(venv))
+    assert "'/elsewhere/src'" in file.read_text(encoding="ascii")
 
 
 def test_stamp(tree, monkeypatch):
@@ -277,6 +302,7 @@ def test_check_when_all_is_there(tree, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "check_packages", lambda venv: None)
     monkeypatch.setattr(doctor, "ROOT", str(tree))
     monkeypatch.setattr(doctor, "check_index", lambda: pytest.fail("no index is needed any more"))
+    (tree / "src" / "groundup").mkdir()
     (tree / "src" / "groundup" / "__init__.py").touch()
     (tree / "src" / "groundup" / "data.py").write_text("print('all files as they should be')")
     assert doctor.check(str(venv))

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from groundup import grade, run, sandbox
+from coursetools import grade, run, sandbox
 
 STUBS = {
     "01.1": "def mean_squared_error(prediction, target):\n    ...",
@@ -135,9 +135,9 @@ def marked(tmp_path_factory):
 
 def call(root, *arguments):
     """(exit status, everything printed)"""
-    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(root / "notebooks"), PYTHONPATH=str(run.SRC))
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(root / "notebooks"))
     done = subprocess.run(
-        [sys.executable, "-m", "groundup.grade", *arguments, "--out", "out"],
+        [sys.executable, "-m", "coursetools.grade", *arguments, "--out", "out"],
         cwd=root,
         env=env,
         stdout=subprocess.PIPE,
@@ -254,11 +254,11 @@ def test_refused(tmp_path, arguments, expected):
 
 def test_stopped_in_the_middle(marked, tmp_path):
     root = marked[3]
-    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(root / "notebooks"), PYTHONPATH=str(run.SRC))
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(root / "notebooks"))
     (tmp_path / "in" / "slow").mkdir(parents=True)
     nbformat.write(notebook("import time; time.sleep(60)"), tmp_path / "in" / "slow" / "01_tiny.ipynb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "groundup.grade", "in"],
+        [sys.executable, "-m", "coursetools.grade", "in"],
         cwd=tmp_path,
         env=env,
         stdout=subprocess.PIPE,
@@ -270,5 +270,5 @@ def test_stopped_in_the_middle(marked, tmp_path):
         time.sleep(0.1)
     process.terminate()
     printed = process.communicate(timeout=30)[0]
-    assert process.returncode == 130 and "groundup.grade: stopped" in printed and "Traceback" not in printed
+    assert process.returncode == 130 and "coursetools.grade: stopped" in printed and "Traceback" not in printed
     assert not list((tmp_path / "build").iterdir())

@@ -67,7 +67,7 @@ def statuses(seen):
 
 
 def run(*arguments, code=None):
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     command = ["-c", code] if code else ["-m", "groundup.image_folder"]
     return subprocess.run([sys.executable, *command, *map(str, arguments)], env=environment, capture_output=True,
                           encoding="utf-8", timeout=120)

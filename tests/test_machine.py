@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from groundup import machine
+from coursetools import machine
 
 FAST = {"gflops": 400, "chapters": {"01_a": [10, 500], "02_b": [30, 900]}}
 SLOW = {"gflops": 100, "chapters": {"01_a": [20, 500], "02_b": [60, 900]}}

@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from groundup import profiling
+from coursetools import profiling
 
 
 @pytest.mark.parametrize("name, kind", [

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from groundup import run
+from coursetools import run
 
 PARAMETERS = """RATE = 0.1  # step size; x == y
 STEPS = 3  # how often
@@ -57,9 +57,8 @@ def folder(tmp_path_factory):
 
 
 def start(folder, *arguments):
-    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(folder / "notebooks"), PYTHONPATH=os.pathsep.join(
-        [str(run.SRC), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    return subprocess.Popen([sys.executable, "-m", "groundup.run", *arguments], cwd=folder, env=env,
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(folder / "notebooks"))
+    return subprocess.Popen([sys.executable, "-m", "coursetools.run", *arguments], cwd=folder, env=env,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True)
 
 
@@ -206,7 +205,7 @@ def test_stopped_in_the_middle_of_a_cell(folder, tmp_path, number):
     child.send_signal(number)
     printed = child.communicate(timeout=20)[0]
     assert child.returncode == 130, printed
-    assert printed.endswith("groundup.run: stopped; finished chapters are in place, nothing is half written\n")
+    assert printed.endswith("coursetools.run: stopped; finished chapters are in place, nothing is half written\n")
     assert "Traceback" not in printed
     assert not psutil.wait_procs(family, timeout=3)[1]
     assert list((tmp_path / "out").iterdir()) == []
@@ -215,7 +214,7 @@ def test_stopped_in_the_middle_of_a_cell(folder, tmp_path, number):
 def test_out_that_cannot_be_written(folder):
     status, printed = call(folder, "01", "--out", "README.md/x")
     assert status == 1
-    assert printed.startswith("groundup.run: cannot go on: Not a directory (") and printed.count("\n") == 1
+    assert printed.startswith("coursetools.run: cannot go on: Not a directory (") and printed.count("\n") == 1
 
 
 def test_refresh_and_budget(folder, tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def test_the_package_is_imported_without_keras_at_once():
 
 def test_modules_do_not_load_keras():
     code = (
-        "import sys; from groundup import check, data, plots, run, session, tidy\n"
+        "import sys; from groundup import check, data, plots, session; from coursetools import run, tidy\n"
         "print([name for name in ('keras', 'tensorflow', 'matplotlib') if name in sys.modules])"
     )
     done = run(code)

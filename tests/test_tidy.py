@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from groundup import tidy
+from coursetools import tidy
 
 
 def stream(text, name="stdout"):

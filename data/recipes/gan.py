@@ -16,8 +16,6 @@ import time
 import manifest
 import numpy as np
 import source
-
-sys.path.insert(0, str(manifest.DATA.parent / "src"))
 from groundup import data, session, training
 
 PLAN = {

@@ -15,11 +15,8 @@ import hashlib
 import io
 import json
 import os
-import sys
 
 import manifest
-
-sys.path.insert(0, str(manifest.DATA.parent / "src"))
 from groundup import records, session
 
 NOTEBOOKS = manifest.DATA.parent / "notebooks"

@@ -57,9 +57,8 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     logs = [folder / f"worker_{k}.log" for k in range(workers)]
-    search = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     common = {**os.environ, "COORDINATOR": f"127.0.0.1:{_free_port('127.0.0.1')}", "NUM_PROCESSES": str(workers),
-              "KERAS_BACKEND": "jax", "PYTHONPATH": search, "PYTHONUNBUFFERED": "1", "GROUNDUP_LAUNCHED": "1"}
+              "KERAS_BACKEND": "jax", "PYTHONUNBUFFERED": "1", "GROUNDUP_LAUNCHED": "1"}
     processes, shown = [], 0
     try:
         for k, log in enumerate(logs):

@@ -23,10 +23,6 @@ def start(seed, backend="tensorflow"):
 
     keras.utils.set_random_seed(seed)
     plots.style()
-    if os.environ.get("GROUNDUP_PROFILE"):
-        from . import profiling
-
-        profiling.begin(os.environ["GROUNDUP_PROFILE"])
     print(f"ready: seed {seed}, Keras 3 on {ENGINES[backend]}")
 
 

@@ -1,4 +1,4 @@
-"""Runs chapters without a browser: `python -m groundup.run [CHAPTER ...] [-p NAME VALUE] ...`
+"""Runs chapters without a browser: `python -m coursetools.run [CHAPTER ...] [-p NAME VALUE] ...`
 
 For each chapter: a line per code cell, then an executed copy, an HTML page and an entry in report.json, all in the
 folder OUT. A chapter is named by its number (01) or by its file. Nothing is written under its final name before it is
@@ -27,8 +27,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load just ends
 
 import psutil
-from groundup import machine, profiling, tidy
-from groundup.tidy import nbformat
+from coursetools import machine, profiling, tidy
+from coursetools.tidy import nbformat
 
 SRC = Path(__file__).resolve().parents[1]
 TIMEOUT = 600  # seconds that one cell may take
@@ -116,19 +116,21 @@ def choose_parameters(pairs, chapters):
 class Kernel:
     """A kernel of this interpreter, looked at once a second; `peak_mb` counts what it starts too."""
 
-    def __init__(self, scratch, env):
+    def __init__(self, scratch, env, profile=None):
         from jupyter_client.kernelspec import KernelSpecManager
         from jupyter_client.manager import AsyncKernelManager
         from nbclient.util import run_sync
 
         self.sync, self.peak_mb = run_sync, 0.0
+        first = f"from coursetools import profiling; profiling.begin({str(profile)!r})"
+        watched = [f"--IPKernelApp.exec_lines={[first]!r}"] if profile else []
         # kernel_dirs=[]: a kernel of the reader's own that is also called python3 does not count
         self.manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
                                           kernel_name="python3", connection_file=str(scratch / "kernel.json"))
         self.log = scratch / "kernel.log"
         with open(self.log, "wb") as log:  # what is printed before Jupyter listens
             run_sync(self.manager.start_kernel)(env=env, stdout=log, stderr=log, cwd=os.getcwd(),
-                                                extra_arguments=["--HistoryManager.hist_file=:memory:"])
+                                                extra_arguments=["--HistoryManager.hist_file=:memory:", *watched])
         self.process = psutil.Process(self.manager.provisioner.pid)
         self.stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -244,13 +246,10 @@ def run_chapter(path, values, out, scratch, timeout, profile=False):
     nb = tidy.clean(nbformat.read(path, as_version=4))
     progress, claims = Progress(nb), scratch / "claims.jsonl"
     claims.write_text("")
-    search = os.pathsep.join([str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = dict(os.environ, PYTHONPATH=search, GROUNDUP_CLAIMS=str(claims), GROUNDUP_OUT=str(out))
-    if profile:
-        env["GROUNDUP_PROFILE"] = str(scratch / "profile.json")
+    env = dict(os.environ, GROUNDUP_CLAIMS=str(claims), GROUNDUP_OUT=str(out))
     began, kernel, error = time.monotonic(), None, "stopped"
     try:
-        kernel = Kernel(scratch, env)
+        kernel = Kernel(scratch, env, scratch / "profile.json" if profile else None)
         error = execute(nb, values, timeout, kernel, progress)
     finally:
         seconds = time.monotonic() - began
@@ -399,7 +398,7 @@ def main(arguments=None):
             pairs.append((next(words, ""), next(words, "")))
         else:
             rest.append(word)
-    parser = argparse.ArgumentParser(prog="groundup.run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="coursetools.run", description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="01, 02 ... (all when none is given)")
     parser.add_argument("-p", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; may be given several times")
     parser.add_argument("--out", default="build", help="where the results go (default: build)")
@@ -436,7 +435,7 @@ def main(arguments=None):
 
 def _say(text, status):
     with contextlib.suppress(OSError):  # the terminal may be gone
-        print(f"groundup.run: {text}", file=sys.stderr, flush=True)
+        print(f"coursetools.run: {text}", file=sys.stderr, flush=True)
     return status
 
 

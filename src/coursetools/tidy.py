@@ -1,4 +1,4 @@
-"""Brings notebooks into one form, so that a change shows only what changed: `python -m groundup.tidy FILE ...`
+"""Brings notebooks into one form, so that a change shows only what changed: `python -m coursetools.tidy FILE ...`
 
 Cell ids stay; timestamps, machine traces and editor settings go; solutions are folded. A notebook that shows an
 error or the path of a machine in its outputs is refused, and left as it is.

@@ -1,4 +1,4 @@
-"""Marks what learners hand in: `python -m groundup.grade DIR [--out OUT]` writes OUT/grades.csv.
+"""Marks what learners hand in: `python -m coursetools.grade DIR [--out OUT]` writes OUT/grades.csv.
 
 DIR holds a folder for each learner with their chapters in it, or files named LEARNER_01_gradient_descent.ipynb. Each
 chapter is run from top to bottom in a process of its own, in a scratch copy of its folder, with a limit of time and of
@@ -41,10 +41,10 @@ import time
 from pathlib import Path
 
 import psutil
-from groundup import run, tidy
-from groundup.tidy import nbformat
+from coursetools import run, tidy
+from coursetools.tidy import nbformat
 
-OFFLINE = run.SRC.parent / "tests" / "offline"  # refuses connections from Python
+OFFLINE = Path(__file__).with_name("offline")  # refuses connections from Python
 LARGEST_MB = 50  # of a notebook, and of the files beside it that are copied
 NO_NETWORK = ["unshare", "--map-root-user", "--net"]  # of util-linux
 
@@ -172,7 +172,7 @@ def watch(job, scratch, seconds, mb, wall):
         if name in ("PATH", "LANG", "MPLCONFIGDIR", "GROUNDUP_DATA") or name.startswith(("OMP_", "OPENBLAS_", "TF_"))
     }
     env = kept | {
-        "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(run.SRC)]),
+        "PYTHONPATH": str(OFFLINE),
         "MPLBACKEND": "Agg",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder / ".tmp"),
@@ -180,7 +180,7 @@ def watch(job, scratch, seconds, mb, wall):
         **dict.fromkeys(("HOME", "IPYTHONDIR", "KERAS_HOME", "XDG_CACHE_HOME"), str(folder / ".home")),
     }
     (scratch / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    code = "import sys; sys.path.pop(0); from groundup.sandbox import main; main(int(sys.argv[1]), *sys.argv[2:])"
+    code = "import sys; sys.path.pop(0); from coursetools.sandbox import main; main(int(sys.argv[1]), *sys.argv[2:])"
     command = [*wall, sys.executable, "-c", code, str(writer), str(scratch / "job.json"), str(folder)]
     process = subprocess.Popen(
         command,
@@ -277,7 +277,7 @@ def can_shut_network():
 
 def can_confine():
     """Can a process be kept from writing elsewhere here? Tried, in a process of its own."""
-    code = "import sys; from groundup.sandbox import confine; sys.exit(not confine('/dev/shm'))"
+    code = "import sys; from coursetools.sandbox import confine; sys.exit(not confine('/dev/shm'))"
     return not subprocess.call([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 
@@ -315,7 +315,7 @@ def grade(options):
 
 def main(arguments=None):
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="groundup.grade", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="coursetools.grade", description=__doc__.splitlines()[0])
     parser.add_argument("dir", metavar="DIR", help="the folder of what was handed in")
     parser.add_argument("--out", default="build", help="where grades.csv goes (default: build)")
     parser.add_argument("--seconds", type=int, help="limit of one notebook (default: 60 + 5 x what its chapter states)")
@@ -328,14 +328,14 @@ def main(arguments=None):
         grade(options)
         return 0
     except run.Refused as error:
-        print(f"groundup.grade: {error}", file=sys.stderr)
+        print(f"coursetools.grade: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("groundup.grade: stopped; grades.csv holds those that were finished", file=sys.stderr)
+        print("coursetools.grade: stopped; grades.csv holds those that were finished", file=sys.stderr)
         return 130
     except OSError as error:
         print(
-            f"groundup.grade: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
+            f"coursetools.grade: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
             file=sys.stderr,
         )
         return 1

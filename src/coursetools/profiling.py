@@ -1,7 +1,7 @@
 """Where a chapter's time goes: seconds by cell, and in the slowest cells by kind of work. `make profile NB=06`.
 
-The run of a chapter sets GROUNDUP_PROFILE; `session.start` then calls `begin` in the kernel, which watches from a
-second thread and writes the file at the end of every cell. What the main thread does is sampled fifty times a second
+`coursetools.run` lets the kernel call `begin` first, which watches from a second thread and writes the file at the end
+of every cell. What the main thread does is sampled fifty times a second
 from its Python stack. What TensorFlow computes is seen by its own profiler, a quarter of a second out of every two; the
 time that the main thread spends inside TensorFlow is divided in the same shares.
 """

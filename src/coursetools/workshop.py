@@ -1,4 +1,4 @@
-"""Editions of the chapters for teaching: `python -m groundup.workshop [CHAPTER ...] [--out OUT]`
+"""Editions of the chapters for teaching: `python -m coursetools.workshop [CHAPTER ...] [--out OUT]`
 
 Writes to OUT/workshop, for the chapters named (all when none is), from the committed notebooks:
 
@@ -16,16 +16,16 @@ import argparse
 import base64
 import copy
 import io
+import json
 import re
 import shutil
-import stat
 import sys
 import zipfile
 from importlib import resources
 from pathlib import Path
 
-from groundup import run, tidy
-from groundup.tidy import nbformat
+from coursetools import run, tidy
+from coursetools.tidy import nbformat
 
 ROOT = run.SRC.parent
 GUIDE = ROOT / "docs" / "teaching.md"
@@ -482,12 +482,12 @@ def slides_page(nb, name, deck, chapters=()):
 def files_to_run():
     """(path in the archive, path here) of what a chapter needs to run, besides the chapters themselves."""
     kept = ["Makefile", "LICENSE", "pyproject.toml", "requirements.txt", "requirements-bert.txt"]
-    for folder in ("src/groundup", "data"):
-        kept += sorted(
-            str(path.relative_to(ROOT))
-            for path in (ROOT / folder).rglob("*")
-            if path.is_file() and "__pycache__" not in path.parts
-        )
+    kept += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.py"))
+    # Of data/ only what belongs to it: beside it may lie what nobody wants to hand out.
+    manifest = json.loads((ROOT / "data" / "MANIFEST.json").read_text(encoding="utf-8"))
+    kept += ["data/MANIFEST.json", "data/README.md"]
+    kept += sorted(f"data/{name}" for about in manifest.values() for name in about["files"])
+    kept += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "data" / "recipes").glob("*.py"))
     return [(name, ROOT / name) for name in kept]
 
 
@@ -503,8 +503,8 @@ The chapters lie in `notebooks/`. Write your answer to an exercise into its firs
 """
 
 
-def pack(path, files, links=()):
-    """Write a zip archive of (name, path or text) pairs and symbolic links, the same bytes for the same contents."""
+def pack(path, files):
+    """Write a zip archive of (name, path or text) pairs, the same bytes for the same contents."""
     temporary = path.with_suffix(".partial")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -515,10 +515,6 @@ def pack(path, files, links=()):
                 info.external_attr = 0o644 << 16
                 info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
                 archive.writestr(info, data)
-            for name, target in links:
-                info = zipfile.ZipInfo(f"groundup-workshop/{name}")
-                info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
-                archive.writestr(info, target)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -542,11 +538,11 @@ def build(names, out):
             tidy.write(out / edition / name, make(stem, nb))
             packed.setdefault(edition, []).append((name, out / edition / name))
         print(f"{edition:<10}  {len(chapters)} in {out / edition}", flush=True)
-    to_run, links = [("README.md", START), *files_to_run()], [("notebooks/groundup", "../src/groundup")]
+    to_run = [("README.md", START), *files_to_run()]
     for edition in ("learner", "instructor"):
         notebooks = [(f"notebooks/{name}", path) for name, path in packed[edition]]
         extra = [("docs/teaching.md", GUIDE)] if edition == "instructor" and GUIDE.exists() else []
-        pack(out / f"{edition}.zip", [*to_run, *notebooks, *extra], links)
+        pack(out / f"{edition}.zip", [*to_run, *notebooks, *extra])
     pack(out / "slides.zip", packed["slides"])
     for edition in editions:
         print(f"{out / edition}.zip  {(out / f'{edition}.zip').stat().st_size / 1e6:.1f} MB", flush=True)
@@ -554,7 +550,7 @@ def build(names, out):
 
 def main(arguments=None):
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="groundup.workshop", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="coursetools.workshop", description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="01, 02 ... (all when none is given)")
     parser.add_argument("--out", default="build", help="the editions go to OUT/workshop (default: build)")
     options = parser.parse_args(arguments)
@@ -562,11 +558,11 @@ def main(arguments=None):
         build(options.chapters, Path(options.out).absolute() / "workshop")
         return 0
     except run.Refused as error:
-        print(f"groundup.workshop: {error}", file=sys.stderr)
+        print(f"coursetools.workshop: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(
-            f"groundup.workshop: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
+            f"coursetools.workshop: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
             file=sys.stderr,
         )
         return 1

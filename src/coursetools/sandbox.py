@@ -1,6 +1,6 @@
-"""The process in which `groundup.grade` runs one submission: writes go to its folder only, verdicts to a pipe.
+"""The process in which `coursetools.grade` runs one submission: writes go to its folder only, verdicts to a pipe.
 
-What this protects from, and what not, is said in `groundup.grade`. Only the standard library is imported before the
+What this protects from, and what not, is said in `coursetools.grade`. Only the standard library is imported before the
 submission runs, and IPython: each submission pays for it.
 """
 

@@ -1,4 +1,5 @@
-"""Refuses connections beyond this machine. Python imports it at its start because conftest.py puts it on PYTHONPATH.
+"""Refuses connections beyond this machine. Python imports it at its start where
+its folder is on PYTHONPATH: under test, where conftest.py puts it there, and while answers are marked.
 
 It sees what Python's own sockets do (urllib, requests, pip, keras.utils.get_file), in child processes too. A library
 that opens sockets from C by itself is not seen; the kernel's own loopback messages are of that kind.

