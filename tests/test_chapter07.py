@@ -97,7 +97,10 @@ LOADER = "(x_all, y_all), test = load_pictures(DATASET)"
 
 
 def test_cifar10_is_read_through_keras(keras_home):
-    code = PRELUDE + source(until=LOADER) + """
+    code = (
+        PRELUDE
+        + source(until=LOADER)
+        + """
 (x, y), (x_test, y_test) = load_pictures(DATASET)
 assert x.shape == (50_000, 32, 32, 3) and x_test.shape == (10_000, 32, 32, 3) and x.dtype == "uint8"
 assert y.shape == (50_000,) and y_test.shape == (10_000,) and y.dtype == "int64"
@@ -109,6 +112,7 @@ for images, labels in ((x[:10_000], y[:10_000]), (x_test, y_test)):
         assert (inner[..., channel] == wanted).all()
 assert asked == ["6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"], asked
 """
+    )
     done = run(code, keras_home)
     assert done.returncode == 0, done.stderr[-2000:]
 

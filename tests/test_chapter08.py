@@ -32,8 +32,9 @@ def outputs(out):
 def test_own_text(tmp_path):
     words = data.load("austen")["Emma"][:40_000].replace("e", "é").replace("w", "ж").replace("\n", "\r\n")
     (tmp_path / "mein Buch.txt").write_bytes(b"\xef\xbb\xbf" + words.encode())
-    status, printed = run(tmp_path / "out", "-p", "TEXT_FILE", "mein Buch.txt", "-p", "STEPS", "12", "-p",
-                          "LAYERS", "1", cwd=tmp_path)
+    status, printed = run(
+        tmp_path / "out", "-p", "TEXT_FILE", "mein Buch.txt", "-p", "STEPS", "12", "-p", "LAYERS", "1", cwd=tmp_path
+    )
     assert status == 0, printed[-3000:]
     said = outputs(tmp_path / "out")
     length = len(words.replace("\r\n", "\n"))

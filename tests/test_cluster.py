@@ -119,7 +119,12 @@ def test_one_is_killed_the_others_stop_and_any_number_goes_on_to_the_losses_of_o
     same(kept(tmp_path)[1], alone)
     assert [line.split()[2] for line in log.splitlines() if "  step " in line] == ["10/12", "12/12"]
     assert sorted(path.name for path in (tmp_path / "gpt").iterdir()) == [
-        "checkpoint.npz", "log.csv", "model.json", "tokenizer.json", "weights.npz"]
+        "checkpoint.npz",
+        "log.csv",
+        "model.json",
+        "tokenizer.json",
+        "weights.npz",
+    ]
 
 
 def test_shares_of_a_batch(import_recipe):
@@ -145,9 +150,15 @@ def process():
 
     def start(coordinator, number, processes, data="data", plan="plan", seconds=20):
         names = {"COORDINATOR": coordinator, "PROCESS_ID": str(number), "NUM_PROCESSES": str(processes)}
-        started.append(subprocess.Popen(
-            [sys.executable, "-c", MEET, data, plan], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **names, "JOIN_SECONDS": str(seconds)}))
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", MEET, data, plan],
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **names, "JOIN_SECONDS": str(seconds)},
+            )
+        )
         return started[-1]
 
     yield start
@@ -170,7 +181,8 @@ def here():
 
 def test_nobody_at_the_coordinators_address(process, here):
     assert says(process(here, 1, 2, seconds=1)) == (
-        f"process 1 cannot reach process 0 at {here} after 1 s: Connection refused")
+        f"process 1 cannot reach process 0 at {here} after 1 s: Connection refused"
+    )
 
 
 def test_no_such_host(process):
@@ -212,8 +224,16 @@ def test_the_same_number_twice(process, here):
     assert {says(one) for one in three} == {"two processes have the number 1"}
 
 
-@pytest.mark.parametrize("given", [("127.0.0.1:1", "", "2"), ("127.0.0.1", "0", "2"), ("127.0.0.1:1", "2", "2"),
-                                   ("127.0.0.1:1", "-1", "2"), ("", "0", "1")])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("127.0.0.1:1", "", "2"),
+        ("127.0.0.1", "0", "2"),
+        ("127.0.0.1:1", "2", "2"),
+        ("127.0.0.1:1", "-1", "2"),
+        ("", "0", "1"),
+    ],
+)
 def test_variables_that_do_not_fit(process, given):
     sentence = says(process(*given))
     assert sentence.startswith("COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together")
@@ -248,11 +268,15 @@ def wait_for(condition):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_no_process_outlives_its_launcher(tmp_path, how):
     script = tmp_path / "sleeps.py"
-    script.write_text("import os, time; from groundup import cluster\n"
-                      "cluster.join(); print(os.getpid()); time.sleep(60)")
-    launcher = subprocess.Popen([sys.executable, "-m", "groundup.cluster", "1", tmp_path, script],
-                                stdout=subprocess.PIPE, text=True,  # a shell hides Ctrl-C from what it starts with "&"
-                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    script.write_text(
+        "import os, time; from groundup import cluster\ncluster.join(); print(os.getpid()); time.sleep(60)"
+    )
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "groundup.cluster", "1", tmp_path, script],
+        stdout=subprocess.PIPE,
+        text=True,  # a shell hides Ctrl-C from what it starts with "&"
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     pid = int(launcher.stdout.readline())
     os.kill(pid, 0)
     launcher.send_signal(how)
@@ -263,30 +287,49 @@ def test_no_process_outlives_its_launcher(tmp_path, how):
 
 def test_the_command_prints_lines_of_process_0_and_the_cause(tmp_path):
     script = tmp_path / "fails.py"
-    script.write_text("import os, sys; print(os.environ['KERAS_BACKEND'], sys.argv[1:])\n"
-                      "raise SystemExit('enough' if os.environ['PROCESS_ID'] == '1' else 0)")
-    done = subprocess.run([sys.executable, "-m", "groundup.cluster", "2", tmp_path / "logs", script, "a b", "--c"],
-                          capture_output=True, text=True, timeout=120)
+    script.write_text(
+        "import os, sys; print(os.environ['KERAS_BACKEND'], sys.argv[1:])\n"
+        "raise SystemExit('enough' if os.environ['PROCESS_ID'] == '1' else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "groundup.cluster", "2", tmp_path / "logs", script, "a b", "--c"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stdout == "jax ['a b', '--c']\n"
-    assert done.stderr == (f"process 1 ended with status 1: enough. All are stopped; what each one printed is in "
-                           f"{tmp_path / 'logs'}\n")
+    assert done.stderr == (
+        f"process 1 ended with status 1: enough. All are stopped; what each one printed is in {tmp_path / 'logs'}\n"
+    )
 
 
 def test_the_command_is_one_of_several_where_the_variables_say_so(tmp_path):
     script = tmp_path / "says.py"
     script.write_text("import os, sys; print(os.environ['KERAS_BACKEND'], os.environ['PROCESS_ID'], sys.argv[1:])")
     names = {"COORDINATOR": "10.0.0.5:1", "PROCESS_ID": "1", "NUM_PROCESSES": "2"}
-    done = subprocess.run([sys.executable, "-m", "groundup.cluster", "1", tmp_path / "logs", script, "--c"],
-                          capture_output=True, text=True, timeout=120, env={**os.environ, **names})
+    done = subprocess.run(
+        [sys.executable, "-m", "groundup.cluster", "1", tmp_path / "logs", script, "--c"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **names},
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "jax 1 ['--c']\n", "")
     assert not (tmp_path / "logs").exists()
 
 
 def test_the_make_target(tmp_path):
-    done = subprocess.run(["make", "-n", "train-gpt", "WORKERS=2", "OUT=/o u t", "ARGS=--until 250"],
-                          cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (' -m groundup.cluster 2 "/o u t/train-gpt" data/recipes/gpt.py --out "/o u t/train-gpt/gpt" --until 250'
-            in done.stdout), done.stderr
+    done = subprocess.run(
+        ["make", "-n", "train-gpt", "WORKERS=2", "OUT=/o u t", "ARGS=--until 250"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (
+        ' -m groundup.cluster 2 "/o u t/train-gpt" data/recipes/gpt.py --out "/o u t/train-gpt/gpt" --until 250'
+        in done.stdout
+    ), done.stderr
 
 
 def test_the_job_files_name_what_join_wants():
@@ -361,9 +404,16 @@ model.fit(numpy.ones((8, 4)), numpy.ones((8, 1)), batch_size=4, verbose=0)
 
 
 def test_canary_keras_on_jax_loads_tensorflow():
-    code = ("import sys\nclass Finder:\n    def find_spec(name, *rest):\n        if name == 'tensorflow':\n"
-            "            print('asked for'); raise ImportError\nsys.meta_path.insert(0, Finder)\nimport keras\n"
-            "keras.utils.set_random_seed(1)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "KERAS_BACKEND": "jax"})
+    code = (
+        "import sys\nclass Finder:\n    def find_spec(name, *rest):\n        if name == 'tensorflow':\n"
+        "            print('asked for'); raise ImportError\nsys.meta_path.insert(0, Finder)\nimport keras\n"
+        "keras.utils.set_random_seed(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    )
     assert "asked for" in done.stdout, "mended: cluster.join need not keep TensorFlow out"

@@ -34,11 +34,18 @@ def copy(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.parametrize("name, size, counts, first", [
-    ("mnist", 55000, [5444, 6179, 5470, 5638, 5307, 4987, 5417, 5715, 5389, 5454], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
-    ("fashion_mnist", 20000, [1935, 2025, 1982, 2011, 1967, 2010, 2068, 2003, 1971, 2028],
-     [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]),
-])
+@pytest.mark.parametrize(
+    "name, size, counts, first",
+    [
+        ("mnist", 55000, [5444, 6179, 5470, 5638, 5307, 4987, 5417, 5715, 5389, 5454], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),
+        (
+            "fashion_mnist",
+            20000,
+            [1935, 2025, 1982, 2011, 1967, 2010, 2068, 2003, 1971, 2028],
+            [9, 2, 1, 1, 6, 1, 4, 6, 5, 7],
+        ),
+    ],
+)
 def test_images(name, size, counts, first):
     images = load(name)
     for (x, y), n in ((images.train, size), (images.test, 10000)):
@@ -65,8 +72,12 @@ def test_penguins():
     assert Counter(penguins.island.tolist()) == {"Biscoe": 168, "Dream": 124, "Torgersen": 52}
     assert Counter(penguins.sex.tolist()) == {"male": 168, "female": 165, "": 11}
     assert penguins.year.dtype == np.int64 and Counter(penguins.year.tolist()) == {2007: 110, 2008: 114, 2009: 120}
-    bounds = {"bill_length_mm": (32.1, 59.6), "bill_depth_mm": (13.1, 21.5), "flipper_length_mm": (172, 231),
-              "body_mass_g": (2700, 6300)}
+    bounds = {
+        "bill_length_mm": (32.1, 59.6),
+        "bill_depth_mm": (13.1, 21.5),
+        "flipper_length_mm": (172, 231),
+        "body_mass_g": (2700, 6300),
+    }
     for name, bound in bounds.items():
         column = getattr(penguins, name)
         assert column.dtype == np.float64 and np.isnan(column).sum() == 2
@@ -102,8 +113,14 @@ def test_movie_reviews():
 
 def test_austen():
     novels = load("austen")
-    assert list(novels) == ["Emma", "Mansfield Park", "Northanger Abbey", "Persuasion", "Pride and Prejudice",
-                            "Sense and Sensibility"]
+    assert list(novels) == [
+        "Emma",
+        "Mansfield Park",
+        "Northanger Abbey",
+        "Persuasion",
+        "Pride and Prejudice",
+        "Sense and Sensibility",
+    ]
     assert sum(map(len, novels.values())) == 4025028
     assert all(text.lower().startswith(name.lower() + "\n") for name, text in novels.items())
     assert "£20,000" in novels["Mansfield Park"] and "\r" not in "".join(novels.values())

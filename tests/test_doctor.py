@@ -35,15 +35,22 @@ def tree(tmp_path):
     shutil.copy(FILE, root / "src" / "coursetools")
     hashed = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
     (root / "requirements.txt").write_text(
-        "# by hand\nalpha-one==1.0" + hashed + "beta==2.0 ; sys_platform == 'win32'" + hashed + "gamma==3.1" + hashed)
+        "# by hand\nalpha-one==1.0" + hashed + "beta==2.0 ; sys_platform == 'win32'" + hashed + "gamma==3.1" + hashed
+    )
     (root / "requirements-bert.txt").write_text("delta==4.0" + hashed)
     return root
 
 
 def call(root, *arguments, python=sys.executable, **env):
     """(exit status, everything printed)"""
-    child = subprocess.run([python, "-I", "src/coursetools/doctor.py", *arguments], cwd=root, encoding="utf-8",
-                           env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.run(
+        [python, "-I", "src/coursetools/doctor.py", *arguments],
+        cwd=root,
+        encoding="utf-8",
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     return child.returncode, child.stdout
 
 
@@ -75,8 +82,10 @@ def test_old_python_says_what_to_do(tree):
         pytest.skip("no Python before 3.10 here")
     status, printed = call(tree, "setup", python=python, PATH="/nonexistent")
     assert status == 1
-    assert re.search(r"setup: Python 3\.\d+\.\d+ \(.*\) does not fit, the course needs 3.10 to 3.13: install one",
-                     one_sentence(printed))
+    assert re.search(
+        r"setup: Python 3\.\d+\.\d+ \(.*\) does not fit, the course needs 3.10 to 3.13: install one",
+        one_sentence(printed),
+    )
     assert not (tree / ".venv").exists()
 
 
@@ -87,8 +96,11 @@ def test_too_new_python(monkeypatch):
 
 
 def test_other_python_is_tried_not_believed(tmp_path, monkeypatch):
-    for name, body in (("python3", "exit 1"), ("python3.13", "echo 'command not found'; exit 127"),
-                       ("python3.11", f'exec "{sys.executable}" "$@"')):
+    for name, body in (
+        ("python3", "exit 1"),
+        ("python3.13", "echo 'command not found'; exit 127"),
+        ("python3.11", f'exec "{sys.executable}" "$@"'),
+    ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -137,34 +149,54 @@ versions, please update the hashes.
         Expected sha256 00
              Got        11
 """
-RETRY = ("WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection "
-         "broken by 'NewConnectionError(...: Failed to establish a new connection: [Errno -2] Name not known')'\n")
+RETRY = (
+    "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection "
+    "broken by 'NewConnectionError(...: Failed to establish a new connection: [Errno -2] Name not known')'\n"
+)
 NONE = "ERROR: No matching distribution found for keras==3.15.1\n"
 
 
-@pytest.mark.parametrize("output, sentence", [
-    ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", "the disk is full"),
-    (RETRY + "OSError: [Errno 122] Disk quota exceeded\n", "the disk is full"),
-    (RETRY + MISMATCH, "what the package index sent for keras==3.15.1 has not the locked hash"),
-    ("ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'\n",
-     "a folder cannot be written (all output: LOG)"),
-    ("[Errno 30] Read-only file system: '/x'", "a folder cannot be written"),
-    (RETRY + NONE, "no package index can be reached"),
-    ("pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='x', port=443): Read timed out.\n",
-     "no package index can be reached"),
-    ("Could not fetch URL https://x/: There was a problem confirming the ssl certificate", "no package index can be"),
-    (NONE, "the package index has no keras==3.15.1 for this system and Python"),
-    ("line\nSegmentation fault", "the set-up failed (Segmentation fault): all that was printed lies in LOG"),
-    ("", "the set-up failed (): all that was printed lies in LOG"),
-])
+@pytest.mark.parametrize(
+    "output, sentence",
+    [
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n",
+            "the disk is full",
+        ),
+        (RETRY + "OSError: [Errno 122] Disk quota exceeded\n", "the disk is full"),
+        (RETRY + MISMATCH, "what the package index sent for keras==3.15.1 has not the locked hash"),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'\n",
+            "a folder cannot be written (all output: LOG)",
+        ),
+        ("[Errno 30] Read-only file system: '/x'", "a folder cannot be written"),
+        (RETRY + NONE, "no package index can be reached"),
+        (
+            "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='x', port=443): Read timed out.\n",
+            "no package index can be reached",
+        ),
+        (
+            "Could not fetch URL https://x/: There was a problem confirming the ssl certificate",
+            "no package index can be",
+        ),
+        (NONE, "the package index has no keras==3.15.1 for this system and Python"),
+        ("line\nSegmentation fault", "the set-up failed (Segmentation fault): all that was printed lies in LOG"),
+        ("", "the set-up failed (): all that was printed lies in LOG"),
+    ],
+)
 def test_what_pip_says_in_one_sentence(output, sentence):
     said = doctor.explain(output, "LOG")
     assert said.startswith(sentence) and "\n" not in said and ":" in said
 
 
 def test_no_index_reachable(tree):
-    dead = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "",
-            "PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "2"}
+    dead = {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+        "PIP_RETRIES": "1",
+        "PIP_DEFAULT_TIMEOUT": "2",
+    }
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         dead[name] = ""
     status, printed = call(tree, "setup", **dead)
@@ -198,8 +230,14 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     (tree / "requirements.txt").write_text("".join(wheel(wheels, f"p-{n}", "1.0") for n in range(11)))
     (tree / "requirements-bert.txt").write_text(wheel(wheels, "delta", "4.0"))
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri(), "PIP_CONFIG_FILE": os.devnull}
-    child = subprocess.Popen([sys.executable, "-I", "src/coursetools/doctor.py", "setup"], cwd=tree, encoding="utf-8",
-                             env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.Popen(
+        [sys.executable, "-I", "src/coursetools/doctor.py", "setup"],
+        cwd=tree,
+        encoding="utf-8",
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert child.stdout.readline().startswith("Setting up .venv afresh")
     child.terminate()
     assert child.stdout.read() == "setup stopped; the next call completes it.\n"
@@ -208,17 +246,22 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
 
     status, printed = call(tree, "setup", **env)
     assert status == 0, printed
-    assert printed.splitlines() == ["Setting up .venv afresh: 2.9 GB, a few minutes, once.", "  10 of 11: p_9",
-                                    "  installing (about a minute)", "  the pretrained BERT of chapter 09",
-                                    "Set-up complete."]
+    assert printed.splitlines() == [
+        "Setting up .venv afresh: 2.9 GB, a few minutes, once.",
+        "  10 of 11: p_9",
+        "  installing (about a minute)",
+        "  the pretrained BERT of chapter 09",
+        "Set-up complete.",
+    ]
     assert not (tree / ".venv" / "tmp").exists()
     code = "import delta, p_10; print(delta.answer, p_10.answer)"
     assert subprocess.check_output([doctor.python_of(tree / ".venv"), "-c", code]) == b"42 42\n"
 
     (tree / "src" / "groundup.py").write_text("place = __file__\n")
     code = "import groundup; print(ascii(groundup.place))"
-    place = subprocess.check_output([doctor.python_of(tree / ".venv"), "-I", "-c", code], cwd="/", text=True,
-                                    env={"LC_ALL": "C"})
+    place = subprocess.check_output(
+        [doctor.python_of(tree / ".venv"), "-I", "-c", code], cwd="/", text=True, env={"LC_ALL": "C"}
+    )
     assert ast.literal_eval(place) == str(tree / "src" / "groundup.py")  # whatever the reader's encoding
 
     began = time.monotonic()

@@ -74,9 +74,7 @@ def test_everything_learns(gpt, tokens):
     model = gpt.GPT(50, 16, 2, 16, 2)
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tf.keras.losses.sparse_categorical_crossentropy(tokens, model(tokens), from_logits=True))
-    for variable, gradient in zip(
-        model.trainable_variables, tape.gradient(loss, model.trainable_weights), strict=True
-    ):
+    for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_weights), strict=True):
         assert gradient is not None, variable.path
     assert "gpt/tokens/embeddings" in {variable.path for variable in model.trainable_variables}
 
@@ -156,11 +154,15 @@ def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, tmp_path):
 
     with open(data.path("gpt") / "log.csv", newline="") as file:
         wanted = {int(row["step"]): float(row["training_loss_nats_per_token"]) for row in csv.DictReader(file)}
-    done = subprocess.run([sys.executable, "-B", RECIPES / "gpt.py", "--until", "50", "--out", tmp_path],
-                          capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        [sys.executable, "-B", RECIPES / "gpt.py", "--until", "50", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "checkpoint.npz", allow_pickle=False) as kept:
-        (step, loss, _), = json.loads(str(kept["progress"]))["log"]
+        ((step, loss, _),) = json.loads(str(kept["progress"]))["log"]
     assert loss == pytest.approx(wanted[step], abs=0.1)
     assert wanted[step] > wanted[recipe.LOG_EVERY] + 0.3  # no accident: the next line of the log is farther off
 
@@ -174,7 +176,8 @@ def test_the_kept_model_is_what_the_recipe_says(recipe, gpt):
     model = gpt.GPT(**recipe.MODEL)
     with np.load(io.BytesIO((folder / "weights.npz").read_bytes()), allow_pickle=False) as kept:
         assert {name: kept[name].shape for name in kept.files} == {
-            variable.path.replace("/", "."): tuple(variable.shape) for variable in model.trainable_variables}
+            variable.path.replace("/", "."): tuple(variable.shape) for variable in model.trainable_variables
+        }
     texts = [text for name, text in data.load("austen").items() if name != recipe.HELD_OUT]
     again = recipe.train_tokenizer(texts, recipe.MODEL["vocabulary"])
     assert json.loads(again.to_str()) == json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))

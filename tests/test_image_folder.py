@@ -57,9 +57,14 @@ def folder(tmp_path):
 
 def state(folder):
     """Everything below a folder: names, sizes, times, contents."""
-    return {path.relative_to(folder): (path.lstat().st_mtime_ns, path.lstat().st_mode,
-                                       path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else b"")
-            for path in sorted(folder.rglob("*"))}
+    return {
+        path.relative_to(folder): (
+            path.lstat().st_mtime_ns,
+            path.lstat().st_mode,
+            path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else b"",
+        )
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 def statuses(seen):
@@ -69,8 +74,13 @@ def statuses(seen):
 def run(*arguments, code=None):
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     command = ["-c", code] if code else ["-m", "groundup.image_folder"]
-    return subprocess.run([sys.executable, *command, *map(str, arguments)], env=environment, capture_output=True,
-                          encoding="utf-8", timeout=120)
+    return subprocess.run(
+        [sys.executable, *command, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ decoding
@@ -91,10 +101,13 @@ RAMP = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
 GREY = Image.fromarray(RAMP)
 ALPHA = np.where(np.arange(64) < 32, 0, 255).astype(np.uint8) * np.ones((64, 1), np.uint8)
 MODES = {
-    "grey.png": (GREY, {}, False), "grey.jpg": (GREY, {"quality": 100}, False), "grey.bmp": (GREY, {}, False),
+    "grey.png": (GREY, {}, False),
+    "grey.jpg": (GREY, {"quality": 100}, False),
+    "grey.bmp": (GREY, {}, False),
     "16.png": (Image.fromarray(RAMP.astype(np.uint16) * 256 + 9), {}, False),
     "16.tif": (Image.fromarray(RAMP.astype(np.uint16) * 256 + 9), {}, False),
-    "palette.png": (GREY.convert("P"), {}, False), "palette.gif": (GREY.convert("P"), {}, False),
+    "palette.png": (GREY.convert("P"), {}, False),
+    "palette.gif": (GREY.convert("P"), {}, False),
     "cmyk.jpg": (GREY.convert("RGB").convert("CMYK"), {"quality": 100}, False),
     "cmyk.tif": (GREY.convert("RGB").convert("CMYK"), {}, False),
     "lzw.tif": (GREY.convert("RGB"), {"compression": "tiff_lzw"}, False),
@@ -103,8 +116,11 @@ MODES = {
     "rgba.png": (Image.merge("RGBA", [GREY, GREY, GREY, Image.fromarray(ALPHA)]), {}, True),
     "rgba.webp": (Image.merge("RGBA", [GREY, GREY, GREY, Image.fromarray(ALPHA)]), {"lossless": True}, True),
     "animated.gif": (GREY.convert("P"), {"save_all": True, "append_images": [GREY.rotate(90).convert("P")]}, False),
-    "animated.webp": (GREY.convert("RGB"), {"lossless": True, "save_all": True,
-                                            "append_images": [GREY.rotate(90).convert("RGB")]}, False),
+    "animated.webp": (
+        GREY.convert("RGB"),
+        {"lossless": True, "save_all": True, "append_images": [GREY.rotate(90).convert("RGB")]},
+        False,
+    ),
 }
 
 
@@ -139,8 +155,15 @@ def test_one_bit_and_32_bits(tmp_path):
 def test_exif_turned_pictures_come_out_upright(tmp_path, kind, turn):
     upright = np.zeros((48, 64, 3), np.uint8)
     upright[:24, :32], upright[:24, 32:], upright[24:, :32] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    flips = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
-             7: "TRANSVERSE", 8: "ROTATE_270"}  # what the camera did
+    flips = {
+        2: "FLIP_LEFT_RIGHT",
+        3: "ROTATE_180",
+        4: "FLIP_TOP_BOTTOM",
+        5: "TRANSPOSE",
+        6: "ROTATE_90",
+        7: "TRANSVERSE",
+        8: "ROTATE_270",
+    }  # what the camera did
     stored = Image.fromarray(upright)
     stored = stored.transpose(Image.Transpose[flips[turn]]) if turn > 1 else stored
     exif = Image.Exif()
@@ -206,8 +229,10 @@ def make_bad(folder):
         "cut.webp": (encode(picture(1), "WEBP")[:-20], "truncated"),
         "half.bmp": (encode(picture(1), "BMP")[:3000], "truncated"),
         "half.gif": (encode(picture(1), "GIF")[:2000], "truncated"),
-        "damaged.png": (b"".join([encode(picture(1), "PNG")[:60], bytes(40), encode(picture(1), "PNG")[100:]]),
-                        "undecodable"),
+        "damaged.png": (
+            b"".join([encode(picture(1), "PNG")[:60], bytes(40), encode(picture(1), "PNG")[100:]]),
+            "undecodable",
+        ),
         "headless.jpg": (whole[:3] + bytes(30) + whole[40:], "undecodable"),
         "damaged.tif": (encode(picture(1), "TIFF", compression="tiff_lzw")[:3000], "undecodable"),
         "notes.txt": (b"cats are nice", "not an image"),
@@ -238,8 +263,14 @@ def make_bad(folder):
     for name in ("in two.png", "in two once more.bmp"):  # the same pixels in other bytes
         (b / name).write_bytes(encode(picture(907), name[-3:].upper()))
         wanted[f"2 Hünde/{name}"] = "two classes"
-    links = {"out.jpg": SKY / "galaxy" / "ic10.jpg", "loop.jpg": b / "loop.jpg", "nothing.jpg": b / "missing.jpg",
-             "loop": folder, "folder": a, "in.jpg": b / "bild 3.jpg"}
+    links = {
+        "out.jpg": SKY / "galaxy" / "ic10.jpg",
+        "loop.jpg": b / "loop.jpg",
+        "nothing.jpg": b / "missing.jpg",
+        "loop": folder,
+        "folder": a,
+        "in.jpg": b / "bild 3.jpg",
+    }
     for name, target in links.items():
         (b / name).symlink_to(target)
         wanted[f"2 Hünde/{name}"] = "link"
@@ -269,8 +300,10 @@ def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_pa
         assert file.status in image_folder.STATUSES and file.kind in ("", *seen.classes)
         assert bool(file.content) == (file.status in ("used", "duplicate", "two classes"))
     notes = {file.path: file.note for file in seen.files if file.note}
-    assert notes == {"10 Katzen/good.webp": "dropped by Keras (.webp)",
-                     "10 Katzen/no extension": "dropped by Keras (no extension)"}
+    assert notes == {
+        "10 Katzen/good.webp": "dropped by Keras (.webp)",
+        "10 Katzen/no extension": "dropped by Keras (no extension)",
+    }
     whys = {file.path: file.why for file in seen.files}
     assert whys["2 Hünde/loop.jpg"] == "It is a link in a loop." and "out of the" in whys["2 Hünde/out.jpg"]
     assert whys["10 Katzen/bild 5.jpg"] == "It has the same pixels as 10 Katzen/a copy.jpg."
@@ -289,8 +322,9 @@ def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_pa
     assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content"]
     lines = image_folder.table(seen).splitlines()
     assert len({len(line) for line in lines[:5]}) == 1 and lines[-1] == "of the used, dropped by Keras: 2"
-    total = dict(zip(["class", *[s for s in image_folder.STATUSES if s in wanted.values()]],
-                     lines[4].split(), strict=True))
+    total = dict(
+        zip(["class", *[s for s in image_folder.STATUSES if s in wanted.values()]], lines[4].split(), strict=True)
+    )
     assert total.pop("class") == "all" and {k: int(v) for k, v in total.items()} == Counter(wanted.values())
 
 
@@ -429,8 +463,12 @@ def test_refusals_are_one_sentence_with_the_way_out(folder, tmp_path):
 def test_a_manifest_never_lands_among_the_pictures(folder, tmp_path):
     seen = scan(folder)
     (tmp_path / "link").symlink_to(folder)
-    for place in (folder / "m.csv", folder / "2 Hünde" / "m.csv", tmp_path / "link" / "m.csv",
-                  tmp_path / "x" / ".." / folder.name / "new" / "m.csv"):
+    for place in (
+        folder / "m.csv",
+        folder / "2 Hünde" / "m.csv",
+        tmp_path / "link" / "m.csv",
+        tmp_path / "x" / ".." / folder.name / "new" / "m.csv",
+    ):
         with pytest.raises(FolderError, match="never changed; write it elsewhere"):
             image_folder.write_manifest(seen, place)
     assert not list(folder.rglob("*.csv")) and not (folder / "new").exists()
@@ -472,16 +510,25 @@ def test_long_scans_say_where_they_are(tmp_path, capsys):
 def fuzzed(number, random):
     """Damaged pictures: bytes cut, flipped, inserted, headers crossed."""
     small = picture(7, 40, 40)
-    whole = [encode(small), encode(small, progressive=True), encode(small.convert("CMYK")), encode(small, "PNG"),
-             encode(small.convert("P"), "PNG"), encode(small, "GIF"), encode(small, "BMP"), encode(small, "WEBP"),
-             encode(small, "WEBP", lossless=True), encode(small, "TIFF"),
-             encode(small, "GIF", save_all=True, append_images=[small.rotate(90)])]
+    whole = [
+        encode(small),
+        encode(small, progressive=True),
+        encode(small.convert("CMYK")),
+        encode(small, "PNG"),
+        encode(small.convert("P"), "PNG"),
+        encode(small, "GIF"),
+        encode(small, "BMP"),
+        encode(small, "WEBP"),
+        encode(small, "WEBP", lossless=True),
+        encode(small, "TIFF"),
+        encode(small, "GIF", save_all=True, append_images=[small.rotate(90)]),
+    ]
     whole += [encode(small, "TIFF", compression=kind) for kind in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
     for i in range(number):
         content = bytearray(whole[i % len(whole)])
         way = random.integers(4)
         if way == 0:
-            del content[random.integers(len(content)):]
+            del content[random.integers(len(content)) :]
         elif way == 1:
             end = 64 if random.integers(2) else len(content)
             for _ in range(random.integers(1, 12)):
@@ -523,8 +570,17 @@ def test_thousands_of_fuzzed_files(tmp_path, capfd):
     assert not caught and output.err == "" and output.out == "1000 of 2400 files read\n2000 of 2400 files read\n"
     assert longest < 10 and len(seen.files) == 2400
     counts = Counter(file.status for file in seen.files)
-    assert set(counts) <= {"used", "duplicate", "two classes", "truncated", "undecodable", "not an image", "empty",
-                           "too small", "too large"}
+    assert set(counts) <= {
+        "used",
+        "duplicate",
+        "two classes",
+        "truncated",
+        "undecodable",
+        "not an image",
+        "empty",
+        "too small",
+        "too large",
+    }
     assert all(counts[status] > 20 for status in ("used", "truncated", "undecodable", "not an image")), counts
     pictures = image_folder.load(seen)
     for image, path in zip(pictures.images, pictures.paths, strict=True):
@@ -540,9 +596,15 @@ def network(classes, size, sigmoid=False):
     keras = image_folder.import_keras()
     keras.utils.set_random_seed(1)
     head = keras.layers.Dense(1, "sigmoid") if sigmoid else keras.layers.Dense(len(classes), "softmax")
-    model = keras.Sequential([keras.Input((size, size, 3)), keras.layers.Rescaling(1 / 255),
-                              keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
-                              keras.layers.GlobalAveragePooling2D(), head])
+    model = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            head,
+        ]
+    )
     loss = "binary_crossentropy" if sigmoid else "sparse_categorical_crossentropy"
     model.compile("adam", loss, jit_compile=False)  # a few steps do not pay for compiling
     return model
@@ -647,8 +709,12 @@ def pictures_of(classes, group=None, seed=0):
 
 def part_of(pictures, keep):
     keep = np.asarray(keep)
-    return pictures._replace(images=pictures.images[keep], labels=pictures.labels[keep],
-                             paths=[pictures.paths[i] for i in keep], contents=[pictures.contents[i] for i in keep])
+    return pictures._replace(
+        images=pictures.images[keep],
+        labels=pictures.labels[keep],
+        paths=[pictures.paths[i] for i in keep],
+        contents=[pictures.contents[i] for i in keep],
+    )
 
 
 def sides_by_content(pictures, sides):
@@ -723,8 +789,10 @@ def test_pictures_of_one_object_stay_together(seed):
     pictures = pictures_of([300, 200, 150], seed=seed)
     random = np.random.default_rng(seed)
     nights = {path: f"night {random.integers(60)}" if random.random() < 0.9 else "" for path in pictures.paths}
-    for parts in (image_folder.split(pictures, group=nights.get, seed=seed),
-                  [test for _, test in image_folder.folds(pictures, 5, group=nights.get, seed=seed)]):
+    for parts in (
+        image_folder.split(pictures, group=nights.get, seed=seed),
+        [test for _, test in image_folder.folds(pictures, 5, group=nights.get, seed=seed)],
+    ):
         assert sorted(np.concatenate(parts).tolist()) == list(range(650))
         seen = {}
         for number, part in enumerate(parts):
@@ -737,13 +805,24 @@ def test_pictures_of_one_object_stay_together(seed):
 
 
 def test_tiles_stay_together_by_default_and_numbered_photographs_do_not():
-    marks = {"galaxy/m31_tile_07.jpg": "galaxy/m31", "galaxy/m31_tile-3x4.png": "galaxy/m31", "a/x_aug.jpg": "a/x",
-             "a/b/n7 crop2.tif": "a/b/n7", "a/m31_patch_0_1.png": "a/m31", "a/IMG_001.jpg": "", "a/photo (2).jpg": "",
-             "a/tile.jpg": "", "a/tile_3.jpg": "", "a/textile.jpg": "", "a/reptile 3.jpg": ""}
+    marks = {
+        "galaxy/m31_tile_07.jpg": "galaxy/m31",
+        "galaxy/m31_tile-3x4.png": "galaxy/m31",
+        "a/x_aug.jpg": "a/x",
+        "a/b/n7 crop2.tif": "a/b/n7",
+        "a/m31_patch_0_1.png": "a/m31",
+        "a/IMG_001.jpg": "",
+        "a/photo (2).jpg": "",
+        "a/tile.jpg": "",
+        "a/tile_3.jpg": "",
+        "a/textile.jpg": "",
+        "a/reptile 3.jpg": "",
+    }
     assert {path: image_folder.tiles(path) for path in marks} == marks
     pictures = pictures_of([120, 120])
-    tiled = pictures._replace(paths=[f"{path.split('/')[0]}/m{i // 6}_tile{i % 6}.png"
-                                     for i, path in enumerate(pictures.paths)])
+    tiled = pictures._replace(
+        paths=[f"{path.split('/')[0]}/m{i // 6}_tile{i % 6}.png" for i, path in enumerate(pictures.paths)]
+    )
     for sides in (image_folder.split(tiled), [test for _, test in image_folder.folds(tiled, 4)]):
         assert all(set(Counter(i // 6 for i in side).values()) == {6} for side in sides)
 
@@ -759,7 +838,8 @@ def test_folds_are_even(k):
         assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(361))
     mixed = part_of(pictures, np.random.default_rng(0).permutation(361))
     assert sides_by_content(mixed, [test for _, test in image_folder.folds(mixed, k)]) == sides_by_content(
-        pictures, [test for _, test in parts])
+        pictures, [test for _, test in parts]
+    )
 
 
 def test_scans_are_dealt_like_what_they_load(folder):
@@ -822,12 +902,15 @@ def test_one_sigmoid_output_is_the_second_class(folder, tmp_path):
 def test_models_that_do_not_fit_are_not_saved(tmp_path):
     keras = image_folder.import_keras()
     model = network("abc", 40)
-    logits = keras.Sequential([keras.Input((40, 40, 3)), keras.layers.Flatten(), keras.layers.Rescaling(1.0, 1.0),
-                               keras.layers.Dense(3)])
-    for network_, about, error in ((model, (["a", "b"], 40), r"output has shape \(3,\), the classes are 2"),
-                                   (model, (["a", "b", "c"], 50), r"input is \(None, 40, 40, 3\), the pictures are"),
-                                   (model, (["a", "b", "b"], 40), "classes are"),
-                                   (logits, (["a", "b", "c"], 40), "no probabilities; let it end in a softmax")):
+    logits = keras.Sequential(
+        [keras.Input((40, 40, 3)), keras.layers.Flatten(), keras.layers.Rescaling(1.0, 1.0), keras.layers.Dense(3)]
+    )
+    for network_, about, error in (
+        (model, (["a", "b"], 40), r"output has shape \(3,\), the classes are 2"),
+        (model, (["a", "b", "c"], 50), r"input is \(None, 40, 40, 3\), the pictures are"),
+        (model, (["a", "b", "b"], 40), "classes are"),
+        (logits, (["a", "b", "c"], 40), "no probabilities; let it end in a softmax"),
+    ):
         with pytest.raises(FolderError, match=f"The model is not saved: .*{error}"):
             image_folder.save(network_, about, tmp_path / "model")
     assert not (tmp_path / "model").exists()
@@ -885,6 +968,8 @@ def test_command_line(folder, tmp_path):
 
 
 def test_import_is_light():
-    code = ("import sys, groundup.image_folder\n"
-            "print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))")
+    code = (
+        "import sys, groundup.image_folder\n"
+        "print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))"
+    )
     assert run(code=code).stdout == "[]\n"

@@ -7,17 +7,20 @@ import pytest
 from coursetools import profiling
 
 
-@pytest.mark.parametrize("name, kind", [
-    ("_MklNativeFusedConv2D", "convolution"),
-    ("Conv2DBackpropFilter", "convolution"),
-    ("_MklMatMul", "product"),
-    ("Mul", "small operations"),
-    ("IteratorGetNextOp::DoCompute", "input"),
-    ("While", ""),  # its operations are counted one by one
-    ("XlaCompile", "compiling"),
-    ("EagerLocalExecute: __inference_step_880", ""),
-    ("tf.constant", ""),
-])
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        ("_MklNativeFusedConv2D", "convolution"),
+        ("Conv2DBackpropFilter", "convolution"),
+        ("_MklMatMul", "product"),
+        ("Mul", "small operations"),
+        ("IteratorGetNextOp::DoCompute", "input"),
+        ("While", ""),  # its operations are counted one by one
+        ("XlaCompile", "compiling"),
+        ("EagerLocalExecute: __inference_step_880", ""),
+        ("tf.constant", ""),
+    ],
+)
 def test_kinds_of_operations(name, kind):
     assert profiling._operation(name) == kind
 

@@ -49,15 +49,18 @@ def test_r_reader(recipe, version, encoding):
     assert [austen.strings(vector) for vector in austen.objects(r_database(vectors))] == novels
 
 
-@pytest.mark.parametrize("damage", [
-    lambda rdb: rdb[:-5],
-    lambda rdb: integer(7) + rdb[4:],
-    lambda rdb: r_database([b"A" + r_vector(["a"])[1:]]),
-    lambda rdb: r_database([r_vector(["a"]) + b"?"]),
-    lambda rdb: r_database([r_vector(["a"]).replace(integer(1 << 15 | 9), integer(1 << 15 | 10))]),
-    lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(13) + integer(1))]),
-    lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(16 | 512) + integer(1))]),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda rdb: rdb[:-5],
+        lambda rdb: integer(7) + rdb[4:],
+        lambda rdb: r_database([b"A" + r_vector(["a"])[1:]]),
+        lambda rdb: r_database([r_vector(["a"]) + b"?"]),
+        lambda rdb: r_database([r_vector(["a"]).replace(integer(1 << 15 | 9), integer(1 << 15 | 10))]),
+        lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(13) + integer(1))]),
+        lambda rdb: r_database([r_vector(["a"]).replace(integer(16) + integer(1), integer(16 | 512) + integer(1))]),
+    ],
+)
 def test_r_reader_refuses_what_it_does_not_know(recipe, damage):
     austen = recipe("austen")
     with pytest.raises(ValueError):
@@ -103,7 +106,8 @@ def test_members_of_wheel_tar_and_deb(recipe, tmp_path):
     if shutil.which("dpkg-deb"):
         (tmp_path / "deb" / "DEBIAN").mkdir(parents=True)
         (tmp_path / "deb" / "DEBIAN" / "control").write_text(
-            "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@a>\nDescription: a\n")
+            "Package: a\nVersion: 1\nArchitecture: all\nMaintainer: a <a@a>\nDescription: a\n"
+        )
         (tmp_path / "deb" / "a.csv").write_bytes(b"1")
         subprocess.run(["dpkg-deb", "--build", "deb", "a.deb"], cwd=tmp_path, check=True, capture_output=True)
         assert source.members(tmp_path / "a.deb", wanted) == {"a.csv": b"1"}
@@ -202,7 +206,8 @@ def test_manifest_of_the_checkout_is_as_the_script_writes_it(recipe):
     written = (manifest.DATA / "MANIFEST.json").read_bytes()
     assert manifest.text(manifest.read()).encode() == written
     assert {name: list(about["files"]) for name, about in manifest.read().items()} == {
-        name: manifest.files_of(name) for name in [*NAMES, "gpt", "gan", "records"]}
+        name: manifest.files_of(name) for name in [*NAMES, "gpt", "gan", "records"]
+    }
 
 
 def test_picture_is_put_on_black_and_made_small(recipe):
@@ -222,8 +227,13 @@ def test_class_of_an_object(recipe):
     database.execute("CREATE TABLE objects(name, type, ngc, messier)")
     database.execute("CREATE TABLE objIdentifiers(name, identifier)")
     for name, kind, ngc, messier in (
-            ("NGC0224", "G", "", "031"), ("NGC2239", "Cl+N", "", ""), ("NGC2244", "Dup", "2239", ""),
-            ("NGC4170", "*", "", ""), ("NGC0001", "Other", "", ""), ("Mel022", "OCl", "", "")):
+        ("NGC0224", "G", "", "031"),
+        ("NGC2239", "Cl+N", "", ""),
+        ("NGC2244", "Dup", "2239", ""),
+        ("NGC4170", "*", "", ""),
+        ("NGC0001", "Other", "", ""),
+        ("Mel022", "OCl", "", ""),
+    ):
         database.execute("INSERT INTO objects VALUES(?, ?, ?, ?)", (name, kind, ngc, messier))
         database.execute("INSERT INTO objIdentifiers VALUES(?, ?)", (name, name.upper()))
     expected = recipe("deep_sky").expected_class

@@ -26,15 +26,27 @@ with open(os.environ["GROUNDUP_CLAIMS"], "a") as file:
         print(json.dumps({"name": "c", "value": 1, "bound": 2, "kind": "at_least", "ok": ok}), file=file)"""
 CHAPTERS = {
     "01_good": [
-        "# 01 · Good\n\n*Measured on two CPU cores: not yet.*", (PARAMETERS, "parameters"), "## Claims", (CLAIM, ""),
-        ("print(RATE, STEPS, LABEL, FAST, SIZES, EVERY, HALF)", ""), ("import os, groundup; print(os.getcwd())", ""),
-        ("", ""), ("ballast = bytearray(200_000_000); import time; time.sleep(0.4)", "solution")],
+        "# 01 · Good\n\n*Measured on two CPU cores: not yet.*",
+        (PARAMETERS, "parameters"),
+        "## Claims",
+        (CLAIM, ""),
+        ("print(RATE, STEPS, LABEL, FAST, SIZES, EVERY, HALF)", ""),
+        ("import os, groundup; print(os.getcwd())", ""),
+        ("", ""),
+        ("ballast = bytearray(200_000_000); import time; time.sleep(0.4)", "solution"),
+    ],
     "02_fails": ["# 02 · Fails", ("x = 1", ""), ("1 / 0  # here", ""), ("x = 2", "")],
     "03_killed": ["# 03 · Killed", ("import os, signal", ""), ("os.kill(os.getpid(), signal.SIGKILL)", "")],
-    "04_slow": ["# 04 · Slow", ("RATE = 1  # of another type", "parameters"),
-                ("import subprocess, time; print('begun', flush=True)\n"
-                 "child = subprocess.Popen(['sleep', '4711'])\nopen('child', 'w').write(str(child.pid))\n"
-                 "time.sleep(60)", "")],
+    "04_slow": [
+        "# 04 · Slow",
+        ("RATE = 1  # of another type", "parameters"),
+        (
+            "import subprocess, time; print('begun', flush=True)\n"
+            "child = subprocess.Popen(['sleep', '4711'])\nopen('child', 'w').write(str(child.pid))\n"
+            "time.sleep(60)",
+            "",
+        ),
+    ],
     "05_leaves": ["# 05 · Leaves", ("import os; os._exit(3)", "")],
 }
 
@@ -58,8 +70,15 @@ def folder(tmp_path_factory):
 
 def start(folder, *arguments):
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(folder / "notebooks"))
-    return subprocess.Popen([sys.executable, "-m", "coursetools.run", *arguments], cwd=folder, env=env,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "coursetools.run", *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )
 
 
 def call(folder, *arguments):
@@ -70,8 +89,13 @@ def call(folder, *arguments):
 
 
 def streams(path):
-    return "".join(output.text for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
-                   for output in cell.outputs if output.output_type == "stream")
+    return "".join(
+        output.text
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +130,9 @@ def test_executed_copy_and_page(whole, folder):
     assert streams(out / "01_good.ipynb") == f"0.1 3 a True (1, 2) None 0.5\n{folder}\n"
     assert "01_good</title>" in (out / "01_good.html").read_text(encoding="utf-8")
     names = {path.name for path in out.iterdir()}
-    assert names == {"01_good.ipynb", "01_good.html", "report.json"} | {f"{name}.partial.ipynb" for name in CHAPTERS
-                                                                        if name != "01_good"}
+    assert names == {"01_good.ipynb", "01_good.html", "report.json"} | {
+        f"{name}.partial.ipynb" for name in CHAPTERS if name != "01_good"
+    }
 
 
 def test_report(whole):
@@ -168,20 +193,23 @@ def test_what_a_killed_run_left_is_cleared(whole, again):
     assert {path.name for path in whole[2].glob(".run-*")} == {f".run-{os.getpid()}"}
 
 
-@pytest.mark.parametrize("arguments, expected", [
-    (["17"], "there is no chapter 17 in"),
-    (["17"], "  02  02_fails"),
-    (["01", "-p", "RAT", "1"], "01_good has no parameter RAT; it has\n  RATE = 0.1   step size; x == y\n  STEPS"),
-    (["02", "-p", "RATE", "1"], "02_fails has no parameter RATE; it has\n  none"),
-    (["01", "04", "-p", "STEPS", "1"], "04_slow has no parameter STEPS"),
-    (["01", "04", "-p", "RATE", "0.5"], "RATE takes a int, such as 1; '0.5' is none"),
-    (["01", "-p", "RATE", "0,5"], "RATE takes a float, such as 0.1; '0,5' is none"),
-    (["01", "-p", "STEPS", "many"], "STEPS takes a int"),
-    (["01", "-p", "STEPS", "True"], "STEPS takes a int"),
-    (["01", "-p", "FAST", "2"], "FAST takes a bool"),
-    (["01", "-p", "SIZES", "3"], "SIZES takes a tuple"),
-    (["01", "--refresh", "-p", "STEPS", "3"], "without -p"),
-])
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["17"], "there is no chapter 17 in"),
+        (["17"], "  02  02_fails"),
+        (["01", "-p", "RAT", "1"], "01_good has no parameter RAT; it has\n  RATE = 0.1   step size; x == y\n  STEPS"),
+        (["02", "-p", "RATE", "1"], "02_fails has no parameter RATE; it has\n  none"),
+        (["01", "04", "-p", "STEPS", "1"], "04_slow has no parameter STEPS"),
+        (["01", "04", "-p", "RATE", "0.5"], "RATE takes a int, such as 1; '0.5' is none"),
+        (["01", "-p", "RATE", "0,5"], "RATE takes a float, such as 0.1; '0,5' is none"),
+        (["01", "-p", "STEPS", "many"], "STEPS takes a int"),
+        (["01", "-p", "STEPS", "True"], "STEPS takes a int"),
+        (["01", "-p", "FAST", "2"], "FAST takes a bool"),
+        (["01", "-p", "SIZES", "3"], "SIZES takes a tuple"),
+        (["01", "--refresh", "-p", "STEPS", "3"], "without -p"),
+    ],
+)
 def test_refused_before_anything_runs(folder, tmp_path, monkeypatch, capsys, arguments, expected):
     monkeypatch.setattr(run, "NOTEBOOKS", folder / "notebooks")
     monkeypatch.setattr(run.signal, "signal", lambda *_: None)
@@ -241,7 +269,8 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
     assert (tmp_path / "README.md").read_text() == (
         "before\n<!-- budget -->\nTwo cores; GFLOP/s in a 2048² float32 product: 251 with AVX-512.\n\n"
         "| no | chapter | seconds, AVX-512 | MB |\n|---|---|---:|---:|\n"
-        "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 690 |\n<!-- /budget -->\nafter\n")
+        "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 690 |\n<!-- /budget -->\nafter\n"
+    )
     table = (tmp_path / "README.md").read_text()
     run.write_budget({}, 251)
     assert (tmp_path / "README.md").read_text() == table  # what was not measured now keeps its line
@@ -251,8 +280,10 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
     assert "two CPU cores: 14 s, 690 MB.*" in (notebooks / "01_good.ipynb").read_text(encoding="utf-8")
     assert "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 30 | 720 |\n" in (tmp_path / "README.md").read_text()
     budget = run.machine.read(tmp_path / "docs" / "budget.json")
-    assert budget == {"AVX-512": {"gflops": 251, "chapters": {"01_good": [14, 690]}},
-                      "AVX2": {"gflops": 125, "chapters": {"01_good": [30, 720]}}}
+    assert budget == {
+        "AVX-512": {"gflops": 251, "chapters": {"01_good": [14, 690]}},
+        "AVX2": {"gflops": 125, "chapters": {"01_good": [30, 720]}},
+    }
     (tmp_path / "README.md").write_text("no place")
     with pytest.raises(run.Refused, match="has no place for the table"):
         run.write_budget({}, 251)

@@ -14,14 +14,28 @@ def stream(text, name="stdout"):
 
 @pytest.fixture
 def untidy():
-    nb = new_notebook(metadata={"kernelspec": {"name": "my env", "display_name": "Mine"}, "papermill": {"a": 1},
-                                "language_info": {"name": "python", "version": "3.11.7"}})
+    nb = new_notebook(
+        metadata={
+            "kernelspec": {"name": "my env", "display_name": "Mine"},
+            "papermill": {"a": 1},
+            "language_info": {"name": "python", "version": "3.11.7"},
+        }
+    )
     timing = {"papermill": {"duration": 1.5}, "execution": {"iopub.status.busy": "2025"}, "ExecuteTime": {}}
     nb.cells = [
         new_markdown_cell("# 01", id="title", metadata={"papermill": {}, "tags": []}),
-        new_code_cell("1", id="one", execution_count=3, metadata=dict(timing, tags=["parameters"]),
-                      outputs=[stream("a\n"), stream("b\n"), new_output("execute_result", {"text/plain": "1"},
-                                                                         execution_count=3), stream("c\n")]),
+        new_code_cell(
+            "1",
+            id="one",
+            execution_count=3,
+            metadata=dict(timing, tags=["parameters"]),
+            outputs=[
+                stream("a\n"),
+                stream("b\n"),
+                new_output("execute_result", {"text/plain": "1"}, execution_count=3),
+                stream("c\n"),
+            ],
+        ),
         new_code_cell("", id="empty", execution_count=4, outputs=[stream("left")]),
         new_code_cell("2", id="two", execution_count=7, metadata={"tags": ["solution"]}),
     ]
@@ -30,8 +44,10 @@ def untidy():
 
 def test_clean(untidy):
     nb = tidy.clean(untidy)
-    assert nb.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                           "language_info": {"name": "python"}}
+    assert nb.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     assert [cell.id for cell in nb.cells] == ["title", "one", "empty", "two"]
     title, one, empty, two = nb.cells
     assert title.metadata == {} and one.metadata == {"tags": ["parameters"]}
@@ -72,15 +88,18 @@ def test_counts_out_of_order_stay(untidy, counts):
     assert (nb.cells[1].execution_count, nb.cells[3].execution_count) == counts
 
 
-@pytest.mark.parametrize("output, sentence", [
-    (new_output("error", ename="ValueError", evalue="no", traceback=[]), "code cell 1 ended in ValueError: no"),
-    (stream("see /home/anna/course/x.py:3"), "shows the path of a machine: /home/anna/course/x.py:3"),
-    (stream("'/root/x'"), "/root/x"),
-    (stream("C:\\Users\\anna\\x"), "Users"),
-    (new_output("execute_result", {"text/plain": "PosixPath('/tmp/abc/x')"}), "/tmp/abc/x"),
-    (new_output("display_data", {"text/html": "<a href='/work/x'>"}), "/work/x"),
-    (stream("lib/python3.11/site-packages/keras/x.py:1: UserWarning", "stderr"), "site-packages"),
-])
+@pytest.mark.parametrize(
+    "output, sentence",
+    [
+        (new_output("error", ename="ValueError", evalue="no", traceback=[]), "code cell 1 ended in ValueError: no"),
+        (stream("see /home/anna/course/x.py:3"), "shows the path of a machine: /home/anna/course/x.py:3"),
+        (stream("'/root/x'"), "/root/x"),
+        (stream("C:\\Users\\anna\\x"), "Users"),
+        (new_output("execute_result", {"text/plain": "PosixPath('/tmp/abc/x')"}), "/tmp/abc/x"),
+        (new_output("display_data", {"text/html": "<a href='/work/x'>"}), "/work/x"),
+        (stream("lib/python3.11/site-packages/keras/x.py:1: UserWarning", "stderr"), "site-packages"),
+    ],
+)
 def test_refused_and_left_alone(tmp_path, capsys, output, sentence):
     path = tmp_path / "01_x.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1", id="a", execution_count=5, outputs=[output])]), path)
@@ -93,16 +112,37 @@ def test_refused_and_left_alone(tmp_path, capsys, output, sentence):
 
 @pytest.mark.parametrize("text", ["https://example.org/home/page", "a/tmp/b", "1/work/2", "data/root/x", "~/home"])
 def test_not_every_slash_is_a_machine_path(text):
-    nb = new_notebook(cells=[new_code_cell("1", outputs=[stream(text), new_output(
-        "display_data", {"image/png": "iVBO/tmp/abc+/home/x"})])])
+    nb = new_notebook(
+        cells=[
+            new_code_cell(
+                "1", outputs=[stream(text), new_output("display_data", {"image/png": "iVBO/tmp/abc+/home/x"})]
+            )
+        ]
+    )
     assert tidy.problems(nb) == []
 
 
 def test_no_notebook(tmp_path, capsys):
     (tmp_path / "a.ipynb").write_text("{")
-    (tmp_path / "b.ipynb").write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
-        {"cell_type": "code", "source": "1", "id": "a", "metadata": {}, "outputs": [{"output_type": "nonsense"}],
-         "execution_count": None}]}))
+    (tmp_path / "b.ipynb").write_text(
+        json.dumps(
+            {
+                "nbformat": 4,
+                "nbformat_minor": 5,
+                "metadata": {},
+                "cells": [
+                    {
+                        "cell_type": "code",
+                        "source": "1",
+                        "id": "a",
+                        "metadata": {},
+                        "outputs": [{"output_type": "nonsense"}],
+                        "execution_count": None,
+                    }
+                ],
+            }
+        )
+    )
     assert tidy.main([str(tmp_path / name) for name in ("a.ipynb", "b.ipynb", "c.ipynb")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 3
 

@@ -4,12 +4,20 @@ import zlib
 
 import source
 
-PACKAGE = source.apt("r-cran-janeaustenr=1.0.0-1", "r-cran-janeaustenr_1.0.0-1_all.deb",
-                     "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95")
+PACKAGE = source.apt(
+    "r-cran-janeaustenr=1.0.0-1",
+    "r-cran-janeaustenr_1.0.0-1_all.deb",
+    "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
+)
 FILE = "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"
-NOVELS = {"EMMA": "emma", "MANSFIELD PARK": "mansfieldpark", "NORTHANGER ABBEY": "northangerabbey",
-          "Persuasion": "persuasion", "PRIDE AND PREJUDICE": "prideprejudice",
-          "SENSE AND SENSIBILITY": "sensesensibility"}
+NOVELS = {
+    "EMMA": "emma",
+    "MANSFIELD PARK": "mansfieldpark",
+    "NORTHANGER ABBEY": "northangerabbey",
+    "Persuasion": "persuasion",
+    "PRIDE AND PREJUDICE": "prideprejudice",
+    "SENSE AND SENSIBILITY": "sensesensibility",
+}
 STRINGS, STRING, LATIN1, ATTRIBUTES = 16, 9, 1 << 14, 1 << 9  # R Internals, sections 1.1 and 1.8
 
 

@@ -16,10 +16,14 @@ from pathlib import Path
 import source
 from PIL import Image
 
-PICTURES = source.apt("stellarium-data=0.22.2-1", "stellarium-data_0.22.2-1_all.deb",
-                      "45aaebf39a814acbd6dcccea058c2f5651bcb5635599da03a215feeb51f4d5a5")
-TYPES = source.pip("pyongc==1.2.2", "pyongc-1.2.2-py3-none-any.whl",
-                   "d740581ce5e7317a51fc31bec19bb8562bf358c399551b5dfe73a752fa490bf2")
+PICTURES = source.apt(
+    "stellarium-data=0.22.2-1",
+    "stellarium-data_0.22.2-1_all.deb",
+    "45aaebf39a814acbd6dcccea058c2f5651bcb5635599da03a215feeb51f4d5a5",
+)
+TYPES = source.pip(
+    "pyongc==1.2.2", "pyongc-1.2.2-py3-none-any.whl", "d740581ce5e7317a51fc31bec19bb8562bf358c399551b5dfe73a752fa490bf2"
+)
 FOLDER = "usr/share/stellarium/nebulae/default/"
 SIZE, QUALITY = 150, 90
 TOLERANCE = 1.0  # grey levels of 255: what another version of libjpeg may change
@@ -34,8 +38,13 @@ CATALOGUE = {  # catalogues of one kind of object only
     **dict.fromkeys(["sh2-", "rcw", "lbn", "vdb", "abell"], "nebula"),
 }
 # Seen by eye: four are in no catalogue by this name; NGC 4170 is a star, but the picture shows the galaxies beside it.
-BY_EYE = {"cassiopeia_a.png": "nebula", "etaCarinae.png": "nebula", "red_rectangle.png": "nebula",
-          "velasnr.png": "nebula", "n4170.png": "galaxy"}
+BY_EYE = {
+    "cassiopeia_a.png": "nebula",
+    "etaCarinae.png": "nebula",
+    "red_rectangle.png": "nebula",
+    "velasnr.png": "nebula",
+    "n4170.png": "galaxy",
+}
 NAMES = {"pleiades.png": "MEL022"}
 
 

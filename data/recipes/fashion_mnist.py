@@ -5,9 +5,11 @@ import gzip
 import numpy as np
 import source
 
-PACKAGE = source.apt("dataset-fashion-mnist=0.0~git20200523.55506a9-1",
-                     "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
-                     "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0")
+PACKAGE = source.apt(
+    "dataset-fashion-mnist=0.0~git20200523.55506a9-1",
+    "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
+    "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+)
 FOLDER = "usr/share/datasets/fashion-mnist/"
 COPYRIGHT = "usr/share/doc/dataset-fashion-mnist/copyright"
 TRAIN = 20_000

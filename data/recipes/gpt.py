@@ -35,8 +35,9 @@ def train_tokenizer(texts, vocabulary):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False,
-                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
@@ -74,8 +75,9 @@ def compiled(steps, rate, warmup, seed, **_):
 
     keras.utils.set_random_seed(seed)
     model = gpt.GPT(**MODEL)
-    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, 0.05, warmup_target=rate,
-                                                      warmup_steps=warmup)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, 0.05, warmup_target=rate, warmup_steps=warmup
+    )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings"])
     optimizer.build(model.trainable_variables)
@@ -121,21 +123,29 @@ def train(model, tokens, novel, folder, until=None, part=(0, 1)):
             if part[0]:
                 continue
             training.keep(checkpoint, variables(model), [MODEL, PLAN], step=step, log=log)
-            print(f"{time.strftime('%H:%M:%S')}  step {step:5d}/{PLAN['steps']}  loss {log[-1][1]:.3f}"
-                  + (f"  held out: {bits:.3f} bits per character" if bits else ""), flush=True)
+            print(
+                f"{time.strftime('%H:%M:%S')}  step {step:5d}/{PLAN['steps']}  loss {log[-1][1]:.3f}"
+                + (f"  held out: {bits:.3f} bits per character" if bits else ""),
+                flush=True,
+            )
     return log
 
 
 def finish(model, tokenizer, log, given):
     """Write the weights, the tokenizer, the log and the plan; say how the log compares with data/gpt/log.csv."""
     weights = {variable.path: np.asarray(variable.value).astype("float16") for variable in model.trainable_variables}
-    files = {"gpt/weights.npz": source.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
-             "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(), "gpt/log.csv": source.as_csv(HEAD, log),
-             "gpt/model.json": json.dumps({**MODEL, "held_out": HELD_OUT, **PLAN}, indent=1).encode()}
+    files = {
+        "gpt/weights.npz": source.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
+        "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(),
+        "gpt/log.csv": source.as_csv(HEAD, log),
+        "gpt/model.json": json.dumps({**MODEL, "held_out": HELD_OUT, **PLAN}, indent=1).encode(),
+    }
     kept = manifest.DATA / "gpt" / "log.csv"
     if kept.exists():  # weights differ from machine to machine, what they can do does not
-        print(f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
-              end="")
+        print(
+            f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
+            end="",
+        )
     source.put(files, given)
 
 
@@ -146,15 +156,19 @@ def main():
     tokenizer = train_tokenizer(texts, MODEL["vocabulary"])
     tokens = np.concatenate([tokenizer.encode(text).ids for text in texts]).astype("int32")
     held_out = np.array(tokenizer.encode(novels[HELD_OUT]).ids, "int32")
-    part = cluster.join(np.concatenate([tokens, held_out]),
-                        plan=json.dumps([MODEL, PLAN, LOG_EVERY, LOOK_EVERY, given.until]))
+    part = cluster.join(
+        np.concatenate([tokens, held_out]), plan=json.dumps([MODEL, PLAN, LOG_EVERY, LOOK_EVERY, given.until])
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         session.start(PLAN["seed"], os.environ.get("KERAS_BACKEND", "tensorflow"))
     model = compiled(**PLAN)
     if part[0] == 0:
         seen = PLAN["steps"] * PLAN["batch"] * MODEL["context"]
-        print(f"{model.count_params():,} parameters, {len(tokens):,} tokens, "
-              f"{seen:,} of them seen in {PLAN['steps']:,} steps", flush=True)
+        print(
+            f"{model.count_params():,} parameters, {len(tokens):,} tokens, "
+            f"{seen:,} of them seen in {PLAN['steps']:,} steps",
+            flush=True,
+        )
     log = train(model, tokens, (held_out, len(novels[HELD_OUT])), given.out, given.until, part)
     if part[0] == 0 and not given.until:
         finish(model, tokenizer, log, given)

@@ -32,10 +32,15 @@ def text(manifest):
     """The manifest as JSON with sorted sets and one line a file, so that a change shows as the line it touches."""
     blocks = []
     for name, about in sorted(manifest.items()):
-        lines = [f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}," for key, value in about.items()
-                 if key != "files"]
-        files = [f"      {json.dumps(path, ensure_ascii=False)}: {json.dumps(facts, sort_keys=True)}"
-                 for path, facts in sorted(about["files"].items())]
+        lines = [
+            f"    {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},"
+            for key, value in about.items()
+            if key != "files"
+        ]
+        files = [
+            f"      {json.dumps(path, ensure_ascii=False)}: {json.dumps(facts, sort_keys=True)}"
+            for path, facts in sorted(about["files"].items())
+        ]
         lines = [f"  {json.dumps(name)}: {{", *lines, '    "files": {', ",\n".join(files), "    }\n  }"]
         blocks.append("\n".join(lines))
     return "{\n" + ",\n".join(blocks) + "\n}\n"
@@ -47,8 +52,10 @@ def refresh(folder=DATA):
     for name, about in new.items():
         about["files"] = {path: entry((folder / path).read_bytes()) for path in files_of(name, folder)}
     (folder / "MANIFEST.json").write_text(text(new), encoding="utf-8", newline="\n")
-    lines = [{(path, *facts.values()) for about in each.values() for path, facts in about["files"].items()}
-             for each in (old, new)]
+    lines = [
+        {(path, *facts.values()) for about in each.values() for path, facts in about["files"].items()}
+        for each in (old, new)
+    ]
     return sorted({path for path, *_ in lines[0] ^ lines[1]})
 
 

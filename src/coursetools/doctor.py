@@ -6,6 +6,7 @@
 `setup` leaves a stamp in VENV when all is done, and returns at once when the stamp fits. Exit status 1 if something
 is missing, with one sentence that says what to do; 130 if stopped.
 """
+
 # Any Python from 3.6 on must be able to run this file, to say in words that it is too old. So: nothing newer
 # than plain f-strings, no `=` in them, no `:=`, no `capture_output`; and nothing but the standard library.
 import hashlib
@@ -27,22 +28,34 @@ MEMORY_GB = 3.0
 BERT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ELSEWHERE = "choose another place, as in make run VENV=/elsewhere/.venv"
 CAUSES = [  # what pip or venv print, and what it means; the first that fits is said
-    (r"No space left on device|Disk quota exceeded|Errno 28\b|Errno 122\b",
-     f"the disk is full, and the set-up needs {DISK_GB} GB: free some, or {ELSEWHERE}"),
-    (r"(?s)DO NOT MATCH THE HASHES.*?\n\s+(?P<name>[\w.=-]+)",
-     "what the package index sent for {name} has not the locked hash and was not installed: try again; if it stays "
-     "so, the index, or a proxy on the way, alters packages"),
-    (r"Permission denied|Read-only file system|Errno 13\b|Errno 30\b",
-     f"a folder cannot be written (all output: {{log}}): {ELSEWHERE}"),
-    (r"Retrying \(Retry|NewConnectionError|ConnectTimeout|Read ?[Tt]imed? ?[Oo]ut|ProxyError|SSLError|CERTIFICATE"
-     r"|name resolution|Could not fetch URL|IncompleteRead|Connection (?:reset|broken|refused|aborted)|HTTPS?Conn"
-     r"|host and is being ignored",
-     "no package index can be reached, and the first set-up needs one (later runs do not): connect, or name a mirror "
-     "or a proxy, as in PIP_INDEX_URL=https://... make run, or HTTPS_PROXY=http://... make run"),
-    (r"No matching distribution found for (?P<name>\S+)",
-     "the package index has no {name} for this system and Python: try another Python from 3.10 to 3.13, or index"),
-    (r"(?s)(?:.*\n)?(?P<name>[^\n]*?)\s*\Z",
-     "the set-up failed ({name}): all that was printed lies in {log}; try again, or ask with that file"),
+    (
+        r"No space left on device|Disk quota exceeded|Errno 28\b|Errno 122\b",
+        f"the disk is full, and the set-up needs {DISK_GB} GB: free some, or {ELSEWHERE}",
+    ),
+    (
+        r"(?s)DO NOT MATCH THE HASHES.*?\n\s+(?P<name>[\w.=-]+)",
+        "what the package index sent for {name} has not the locked hash and was not installed: try again; if it stays "
+        "so, the index, or a proxy on the way, alters packages",
+    ),
+    (
+        r"Permission denied|Read-only file system|Errno 13\b|Errno 30\b",
+        f"a folder cannot be written (all output: {{log}}): {ELSEWHERE}",
+    ),
+    (
+        r"Retrying \(Retry|NewConnectionError|ConnectTimeout|Read ?[Tt]imed? ?[Oo]ut|ProxyError|SSLError|CERTIFICATE"
+        r"|name resolution|Could not fetch URL|IncompleteRead|Connection (?:reset|broken|refused|aborted)|HTTPS?Conn"
+        r"|host and is being ignored",
+        "no package index can be reached, and the first set-up needs one (later runs do not): connect, or name a mirror "
+        "or a proxy, as in PIP_INDEX_URL=https://... make run, or HTTPS_PROXY=http://... make run",
+    ),
+    (
+        r"No matching distribution found for (?P<name>\S+)",
+        "the package index has no {name} for this system and Python: try another Python from 3.10 to 3.13, or index",
+    ),
+    (
+        r"(?s)(?:.*\n)?(?P<name>[^\n]*?)\s*\Z",
+        "the set-up failed ({name}): all that was printed lies in {log}; try again, or ask with that file",
+    ),
 ]
 
 
@@ -112,8 +125,15 @@ def pip(venv, log, arguments, on_line=None):
     env = {name: value for name, value in os.environ.items() if name not in ("PIP_USER", "PIP_TARGET", "PIP_PREFIX")}
     env["TMPDIR"] = os.path.join(os.path.abspath(venv), "tmp")  # unpack where the space was checked
     os.makedirs(env["TMPDIR"], exist_ok=True)
-    options = ["--no-cache-dir", "--no-input", "--progress-bar=off", "--disable-pip-version-check",
-               "--only-binary=:all:", "--require-hashes", *arguments]
+    options = [
+        "--no-cache-dir",
+        "--no-input",
+        "--progress-bar=off",
+        "--disable-pip-version-check",
+        "--only-binary=:all:",
+        "--require-hashes",
+        *arguments,
+    ]
     execute([python_of(venv), "-I", "-m", "pip", "install", *options], log, on_line, env=env)
     shutil.rmtree(env["TMPDIR"], ignore_errors=True)
 
@@ -242,6 +262,7 @@ def setup(venv):
     with open(LISTS[0], "rb") as lock:
         try:
             import fcntl
+
             fcntl.flock(lock, fcntl.LOCK_EX)  # two calls of make at once: the second waits, then finds all done
         except (ImportError, OSError):
             pass
@@ -300,8 +321,12 @@ def check_index():
 
 def check_data(venv):
     """Raise Problem if a data file of the course is missing or changed."""
-    child = subprocess.Popen([os.path.abspath(python_of(venv)), "-m", "groundup.data"], cwd=os.path.join(ROOT, "src"),
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.Popen(
+        [os.path.abspath(python_of(venv)), "-m", "groundup.data"],
+        cwd=os.path.join(ROOT, "src"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     output = child.communicate()[0].decode("utf-8", "replace").strip()
     if child.returncode:
         raise Problem((output.splitlines() or ["no answer"])[-1])
@@ -326,8 +351,12 @@ def check(venv):
     look(f"Python {sys.version.split()[0]} with venv and ensurepip", check_python)
     can_set_up = not missing
     look(f"free space, {free_gb(venv):.1f} GB", check_space, venv, 0.5 if done else DISK_GB)
-    look(f"memory, {memory_gb():.1f} GB", need, memory_gb() > 0.95 * MEMORY_GB,
-         f"chapters need up to {MEMORY_GB} GB: close other programs, add swap, or run one chapter at a time")
+    look(
+        f"memory, {memory_gb():.1f} GB",
+        need,
+        memory_gb() > 0.95 * MEMORY_GB,
+        f"chapters need up to {MEMORY_GB} GB: close other programs, add swap, or run one chapter at a time",
+    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     look(f"CPU cores, {cores} (stated times are for two)", need, True, "")
     look(f"set-up in {venv}", need, done, "not there, not finished or out of date: make setup")
@@ -341,7 +370,7 @@ def check(venv):
 
 def main(arguments):
     """`check [VENV]` or `setup [VENV]`; returns the exit status."""
-    command, venv = (list(arguments) + ["check", ".venv"][len(arguments):])[:2]
+    command, venv = (list(arguments) + ["check", ".venv"][len(arguments) :])[:2]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:

@@ -72,7 +72,7 @@ def parameters_of(nb):
                         default = ast.literal_eval(node.value)
                     except ValueError:
                         default = ...
-                    rest = lines[node.end_lineno - 1].encode()[node.end_col_offset:].decode()
+                    rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
                     found[target.id] = (default, rest.partition("#")[2].strip())
     return found
 
@@ -106,8 +106,10 @@ def choose_parameters(pairs, chapters):
         known = parameters_of(nb)
         for name, text in pairs:
             if name not in known:
-                listing = [f"  {key} = {'(computed)' if default is ... else repr(default)}   {comment}".rstrip()
-                           for key, (default, comment) in known.items()] or ["  none"]
+                listing = [
+                    f"  {key} = {'(computed)' if default is ... else repr(default)}   {comment}".rstrip()
+                    for key, (default, comment) in known.items()
+                ] or ["  none"]
                 raise Refused("\n".join([f"{path.stem} has no parameter {name}; it has", *listing]))
             values[name] = typed(name, text, known[name][0])
     return values
@@ -125,12 +127,20 @@ class Kernel:
         first = f"from coursetools import profiling; profiling.begin({str(profile)!r})"
         watched = [f"--IPKernelApp.exec_lines={[first]!r}"] if profile else []
         # kernel_dirs=[]: a kernel of the reader's own that is also called python3 does not count
-        self.manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
-                                          kernel_name="python3", connection_file=str(scratch / "kernel.json"))
+        self.manager = AsyncKernelManager(
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            kernel_name="python3",
+            connection_file=str(scratch / "kernel.json"),
+        )
         self.log = scratch / "kernel.log"
         with open(self.log, "wb") as log:  # what is printed before Jupyter listens
-            run_sync(self.manager.start_kernel)(env=env, stdout=log, stderr=log, cwd=os.getcwd(),
-                                                extra_arguments=["--HistoryManager.hist_file=:memory:", *watched])
+            run_sync(self.manager.start_kernel)(
+                env=env,
+                stdout=log,
+                stderr=log,
+                cwd=os.getcwd(),
+                extra_arguments=["--HistoryManager.hist_file=:memory:", *watched],
+            )
         self.process = psutil.Process(self.manager.provisioner.pid)
         self.stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -213,8 +223,11 @@ class Progress:
 
     def _line(self, cell, spent, end):
         total = len(self.labels)
-        print(f"[{self.number:{len(str(total))}}/{total}] {spent}  {self.labels[cell.id][:80]:<{80 * self.live}}",
-              end=end, flush=True)
+        print(
+            f"[{self.number:{len(str(total))}}/{total}] {spent}  {self.labels[cell.id][:80]:<{80 * self.live}}",
+            end=end,
+            flush=True,
+        )
 
 
 def execute(nb, values, timeout, kernel, progress):
@@ -224,13 +237,23 @@ def execute(nb, values, timeout, kernel, progress):
 
     try:
         papermill.execute_notebook(
-            nb, None, parameters=values, kernel_name="python3", language="python", progress_bar=False,
-            km=kernel.manager, execution_timeout=timeout, iopub_timeout=60, on_notebook_start=progress.start,
-            on_cell_execute=progress.cell_starts, on_cell_executed=progress.cell_done)
+            nb,
+            None,
+            parameters=values,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            km=kernel.manager,
+            execution_timeout=timeout,
+            iopub_timeout=60,
+            on_notebook_start=progress.start,
+            on_cell_execute=progress.cell_starts,
+            on_cell_executed=progress.cell_done,
+        )
     except papermill.PapermillExecutionError as error:
         return f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
-        return f"cell {progress.number} ran longer than {timeout} s; --timeout (ARGS=\"--timeout 2000\") allows more"
+        return f'cell {progress.number} ran longer than {timeout} s; --timeout (ARGS="--timeout 2000") allows more'
     except (DeadKernelError, RuntimeError) as error:
         return kernel.verdict() or str(error)
     return None
@@ -256,8 +279,13 @@ def run_chapter(path, values, out, scratch, timeout, profile=False):
         if kernel:
             kernel.look()
             kernel.stop(now=error is not None)
-    record = {"seconds": round(seconds, 1), "peak_mb": round(kernel.peak_mb), "parameters": values, "error": error,
-              "claims": []}
+    record = {
+        "seconds": round(seconds, 1),
+        "peak_mb": round(kernel.peak_mb),
+        "parameters": values,
+        "error": error,
+        "claims": [],
+    }
     for line in claims.read_text(encoding="utf-8").splitlines():
         with contextlib.suppress(ValueError):  # cut short with the kernel
             record["claims"].append(json.loads(line))
@@ -265,8 +293,11 @@ def run_chapter(path, values, out, scratch, timeout, profile=False):
     partial = out / f"{path.stem}.partial.ipynb"
     if error:
         tidy.write(partial, nbformat.writes(executed) + "\n")
-        print("\n" * progress.live + f"{path.stem}: cell {progress.number} of {len(progress.labels)} failed\n"
-              f"    {progress.first_line}\n{error[:2000]}\nThe notebook so far: {partial}", flush=True)
+        print(
+            "\n" * progress.live + f"{path.stem}: cell {progress.number} of {len(progress.labels)} failed\n"
+            f"    {progress.first_line}\n{error[:2000]}\nThe notebook so far: {partial}",
+            flush=True,
+        )
     else:
         from nbconvert import HTMLExporter
 
@@ -296,8 +327,10 @@ def table(records):
     lines = [f"\n{'chapter':<{width}}  seconds     MB  claims held"]
     for stem, record in records.items():
         held = f"{sum(claim['ok'] for claim in record['claims'])} of {len(record['claims'])}"
-        lines.append(f"{stem:<{width}}  {record['seconds']:7.1f}  {record['peak_mb']:5}  {held}"
-                     + "  failed" * bool(record["error"]))
+        lines.append(
+            f"{stem:<{width}}  {record['seconds']:7.1f}  {record['peak_mb']:5}  {held}"
+            + "  failed" * bool(record["error"])
+        )
     return "\n".join(lines)
 
 
@@ -402,8 +435,12 @@ def main(arguments=None):
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help="01, 02 ... (all when none is given)")
     parser.add_argument("-p", nargs=2, metavar=("NAME", "VALUE"), help="set a parameter; may be given several times")
     parser.add_argument("--out", default="build", help="where the results go (default: build)")
-    parser.add_argument("--timeout", type=int, help=f"seconds that one cell may take (default: {TIMEOUT}, and more on "
-                        "a machine slower than those of the README)")
+    parser.add_argument(
+        "--timeout",
+        type=int,
+        help=f"seconds that one cell may take (default: {TIMEOUT}, and more on "
+        "a machine slower than those of the README)",
+    )
     parser.add_argument("--refresh", action="store_true", help="for authors: write the outputs back to notebooks/")
     parser.add_argument("--budget", action="store_true", help="for authors: write time and memory into README.md")
     parser.add_argument("--profile", action="store_true", help="print where the time goes in each chapter's slow cells")

@@ -22,8 +22,10 @@ if sys.modules["rfc3987_syntax"] is None:
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 KEPT = ("tags", "jupyter", "slideshow", "editable", "deletable")  # what a cell's metadata may hold
-MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|root|Users|work|tmp|opt|private|mnt|var/folders)/[^\s\"'<>]+"
-                          r"|[A-Za-z]:\\+Users\\+[^\s\"'<>]+|[^\s\"'<>]*/site-packages/[^\s\"'<>]*")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/-])/(?:home|root|Users|work|tmp|opt|private|mnt|var/folders)/[^\s\"'<>]+"
+    r"|[A-Za-z]:\\+Users\\+[^\s\"'<>]+|[^\s\"'<>]*/site-packages/[^\s\"'<>]*"
+)
 
 
 def clean(nb):

@@ -57,15 +57,28 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     logs = [folder / f"worker_{k}.log" for k in range(workers)]
-    common = {**os.environ, "COORDINATOR": f"127.0.0.1:{_free_port('127.0.0.1')}", "NUM_PROCESSES": str(workers),
-              "KERAS_BACKEND": "jax", "PYTHONUNBUFFERED": "1", "GROUNDUP_LAUNCHED": "1"}
+    common = {
+        **os.environ,
+        "COORDINATOR": f"127.0.0.1:{_free_port('127.0.0.1')}",
+        "NUM_PROCESSES": str(workers),
+        "KERAS_BACKEND": "jax",
+        "PYTHONUNBUFFERED": "1",
+        "GROUNDUP_LAUNCHED": "1",
+    }
     processes, shown = [], 0
     try:
         for k, log in enumerate(logs):
             with log.open("wb") as stream:
-                processes.append(subprocess.Popen(
-                    [sys.executable, str(script), *map(str, args)], env={**common, "PROCESS_ID": str(k)},
-                    stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True))
+                processes.append(
+                    subprocess.Popen(
+                        [sys.executable, str(script), *map(str, args)],
+                        env={**common, "PROCESS_ID": str(k)},
+                        stdin=subprocess.PIPE,
+                        stdout=stream,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
             if cores and hasattr(os, "sched_setaffinity"):
                 own = sorted(os.sched_getaffinity(0))
                 os.sched_setaffinity(processes[k].pid, {own[i % len(own)] for i in range(k * cores, (k + 1) * cores)})
@@ -111,8 +124,10 @@ def join(data=b"", **more):
     host, _, port = given["COORDINATOR"].rpartition(":")
     numbers = [port, given["PROCESS_ID"], given["NUM_PROCESSES"]]
     if not host or not all(map(str.isdecimal, numbers)) or int(numbers[1]) >= int(numbers[2]):
-        raise SystemExit("COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together, k from 0 to n - 1; "
-                         "here they are " + ", ".join(f"{name}={value!r}" for name, value in given.items()))
+        raise SystemExit(
+            "COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together, k from 0 to n - 1; "
+            "here they are " + ", ".join(f"{name}={value!r}" for name, value in given.items())
+        )
     port, me, processes = map(int, numbers)
     for name in ("tensorflow", "sklearn"):  # Keras on JAX would load them for some seconds, and no use
         sys.modules.setdefault(name, None)
@@ -182,6 +197,7 @@ def _show(log, shown):
 
 def _cause(states, texts):
     """The sentence of WorkerFailed: the process that was killed or failed, not those that ended because it did."""
+
     def blame(k):
         return states[k] in (0, None), states[k] == STOPPED, states[k] == -signal.SIGABRT, (states[k] or 0) > 0
 
@@ -206,6 +222,7 @@ def _send(link, kind, content=b""):
 
 def _receive(link):
     """(kind, content) of the next message; OSError where the other side is gone."""
+
     def read(n):
         parts = bytearray()
         while len(parts) < n:

@@ -20,9 +20,14 @@ import numpy as np
 
 DIGITS = [str(digit) for digit in range(10)]
 CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-NOVELS = {"Emma": "emma", "Mansfield Park": "mansfieldpark", "Northanger Abbey": "northangerabbey",
-          "Persuasion": "persuasion", "Pride and Prejudice": "prideprejudice",
-          "Sense and Sensibility": "sensesensibility"}
+NOVELS = {
+    "Emma": "emma",
+    "Mansfield Park": "mansfieldpark",
+    "Northanger Abbey": "northangerabbey",
+    "Persuasion": "persuasion",
+    "Pride and Prejudice": "prideprejudice",
+    "Sense and Sensibility": "sensesensibility",
+}
 
 
 class DataError(Exception):
@@ -113,8 +118,10 @@ def path(name):
     if faults := _faults(about):
         file, *others = faults
         more, mend = (f" (and {len(others)} more)", "") if others else ("", file)
-        raise DataError(f"{name}: {faults[file]}{more}. To mend it: `git checkout -- data/{mend}`, or "
-                        f"`python data/{about['recipe']} --write`. The data folder is {folder()}.")
+        raise DataError(
+            f"{name}: {faults[file]}{more}. To mend it: `git checkout -- data/{mend}`, or "
+            f"`python data/{about['recipe']} --write`. The data folder is {folder()}."
+        )
     return folder() / about["path"]
 
 
@@ -167,8 +174,14 @@ def _penguins(file):
         rows = list(csv.DictReader(lines))
     columns = {name: ["" if row[name] == "NA" else row[name] for row in rows] for name in Penguins._fields}
     kinds = {"species": str, "island": str, "sex": str, "year": np.int64}
-    return Penguins(**{name: np.array(column, dtype=kinds[name]) if name in kinds else
-                       np.array([float(value or "nan") for value in column]) for name, column in columns.items()})
+    return Penguins(
+        **{
+            name: np.array(column, dtype=kinds[name])
+            if name in kinds
+            else np.array([float(value or "nan") for value in column])
+            for name, column in columns.items()
+        }
+    )
 
 
 def _deep_sky(root):
@@ -220,8 +233,10 @@ def load_all_fashion_mnist():
 
         (x, y), test = fashion_mnist.load_data()
     except Exception as error:  # keras.utils.get_file raises a bare Exception where there is no network
-        raise DataError(f"Fashion-MNIST cannot be fetched ({error}). Without a network use load('fashion_mnist'): "
-                        "20,000 training and 10,000 test images.") from error
+        raise DataError(
+            f"Fashion-MNIST cannot be fetched ({error}). Without a network use load('fashion_mnist'): "
+            "20,000 training and 10,000 test images."
+        ) from error
     part = len(ours.train[0])
     pairs = zip((x[:part], y[:part], *test), (*ours.train, *ours.test), strict=True)
     if x.shape != (60000, 28, 28) or not all(np.array_equal(seen, wanted) for seen, wanted in pairs):
@@ -246,8 +261,13 @@ def verify():
         bad += len(faults)
     known = {file for about in manifest.values() for file in about["files"]} | {"MANIFEST.json", "README.md"}
     seen = [file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file()]
-    unknown = [file.as_posix() for file in seen if file.parts[0] != "recipes" and file.as_posix() not in known
-               and not any(part.startswith(".") for part in file.parts)]
+    unknown = [
+        file.as_posix()
+        for file in seen
+        if file.parts[0] != "recipes"
+        and file.as_posix() not in known
+        and not any(part.startswith(".") for part in file.parts)
+    ]
     if unknown:
         print("BAD files that MANIFEST.json does not know", *unknown, sep="\n    ")
     return bad + len(unknown)

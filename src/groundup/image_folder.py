@@ -35,16 +35,45 @@ import numpy as np
 
 from .session import import_keras
 
-FORMATS = {"JPEG": (b"\xff\xd8",), "PNG": (b"\x89PNG",), "GIF": (b"GIF8",), "BMP": (b"BM",), "WEBP": (b"RIFF",),
-           "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}  # what is decoded, and how such files begin
+FORMATS = {
+    "JPEG": (b"\xff\xd8",),
+    "PNG": (b"\x89PNG",),
+    "GIF": (b"GIF8",),
+    "BMP": (b"BM",),
+    "WEBP": (b"RIFF",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+}  # what is decoded, and how such files begin
 KERAS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory drops the rest
-STATUSES = ("used", "duplicate", "two classes", "truncated", "undecodable", "not an image", "empty", "too small",
-            "too large", "no permission", "unreadable", "vanished", "link", "not a file", "hidden", "no class")
+STATUSES = (
+    "used",
+    "duplicate",
+    "two classes",
+    "truncated",
+    "undecodable",
+    "not an image",
+    "empty",
+    "too small",
+    "too large",
+    "no permission",
+    "unreadable",
+    "vanished",
+    "link",
+    "not a file",
+    "hidden",
+    "no class",
+)
 SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "lost+found", "$RECYCLE.BIN", "System Volume Information", "@eaDir")
 NOT_BAD = ("used", "duplicate", "hidden", "no class")  # all others count for max_bad
 HIDDEN = "hidden", "It is hidden, or the system's own."
-TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270",
-         7: "TRANSVERSE", 8: "ROTATE_90"}  # EXIF orientation -> what turns it upright
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}  # EXIF orientation -> what turns it upright
 PREPROCESSING = "RGB 0..255, upright, transparent on white, middle square, bicubic"
 TILE = re.compile(r"(.+?)[ _.-]+(?:tile|patch|crop|aug)[ _.-]*(?:\d+[ _.xX-]*)*$", re.IGNORECASE)
 
@@ -235,8 +264,12 @@ def _pixels(Image, image, size, min_side, max_pixels):
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
-        raise _Bad("undecodable", "Its grey has 32 bits, and nothing says which value is white; save it with 8 or 16.",
-                   width, height)
+        raise _Bad(
+            "undecodable",
+            "Its grey has 32 bits, and nothing says which value is white; save it with 8 or 16.",
+            width,
+            height,
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -263,8 +296,9 @@ def _trouble(error):
     return "unreadable", f"It cannot be read ({error.strerror})."
 
 
-def scan(folder, *, size, min_side=32, max_pixels=50_000_000, min_images=20, min_per_class=5, max_bad=0.3,
-         budget_mb=1000):
+def scan(
+    folder, *, size, min_side=32, max_pixels=50_000_000, min_images=20, min_per_class=5, max_bad=0.3, budget_mb=1000
+):
     """Decode every file below a folder of classes once; say of each whether it is used, or why not.
 
     Hidden are names that start with ".", those in SYSTEM (`__MACOSX`, Thumbs.db ...), and all below them. Links are
@@ -296,8 +330,9 @@ def scan(folder, *, size, min_side=32, max_pixels=50_000_000, min_images=20, min
         has = f"has one class, '{_shown(classes[0])}'" if classes else "has no classes"
         links = [path for path, status, _ in found if status == "link" and "/" not in path]
         links = f" Links such as '{_shown(links[0])}' are not followed: give the folder they lead to." if links else ""
-        raise FolderError(f"{_shown(folder)} {has}; it needs two or more subfolders, each with the pictures of a class."
-                          + links)
+        raise FolderError(
+            f"{_shown(folder)} {has}; it needs two or more subfolders, each with the pictures of a class." + links
+        )
     candidates = sum(not status for _, status, _ in found)
     files, first = [], {}  # first: content -> index into files
     try:
@@ -326,9 +361,11 @@ def scan(folder, *, size, min_side=32, max_pixels=50_000_000, min_images=20, min
             files, rows = _contradictions(files, first)
             pixels = _stored(store, rows, size)
     except OSError as error:
-        raise FolderError(f"The pixels, {candidates * size * size * 3 / 1e6:.0f} MB, do not fit into a temporary file "
-                          f"in {tempfile.gettempdir()} ({error.strerror}); make room, let TMPDIR name another folder, "
-                          "or raise budget_mb if there is memory.") from None
+        raise FolderError(
+            f"The pixels, {candidates * size * size * 3 / 1e6:.0f} MB, do not fit into a temporary file "
+            f"in {tempfile.gettempdir()} ({error.strerror}); make room, let TMPDIR name another folder, "
+            "or raise budget_mb if there is memory."
+        ) from None
     scan = Scan(Path(folder), classes, files, int(size), pixels)
     _refuse(scan, min_images, min_per_class, max_bad)
     return scan
@@ -439,17 +476,25 @@ def _refuse(scan, min_images, min_per_class, max_bad):
         if counts[kind] < max(1, min_per_class):
             lost = [file for file in scan.files if file.kind == kind and file.status != "used"]
             has = f"{counts[kind]} usable pictures, fewer than {min_per_class}" if counts[kind] else "no usable picture"
-            raise FolderError(f"Class '{_shown(kind)}' in {where} has {has}{_reasons(lost)}; add pictures to it, or "
-                              "move its folder elsewhere.", scan)
+            raise FolderError(
+                f"Class '{_shown(kind)}' in {where} has {has}{_reasons(lost)}; add pictures to it, or "
+                "move its folder elsewhere.",
+                scan,
+            )
     if counts.total() < min_images:
         lost = [file for file in scan.files if file.status not in NOT_BAD]
-        raise FolderError(f"{where} has {counts.total()} usable pictures, fewer than {min_images}{_reasons(lost)}; add "
-                          "pictures.", scan)
+        raise FolderError(
+            f"{where} has {counts.total()} usable pictures, fewer than {min_images}{_reasons(lost)}; add pictures.",
+            scan,
+        )
     seen = [file for file in scan.files if file.status not in ("hidden", "no class")]
     lost = [file for file in seen if file.status not in NOT_BAD]
     if len(lost) > max_bad * len(seen):
-        raise FolderError(f"{where} has {len(lost)} bad files of {len(seen)}, more than {max_bad:.0%}{_reasons(lost)}; "
-                          "mend or move them, or raise max_bad.", scan)
+        raise FolderError(
+            f"{where} has {len(lost)} bad files of {len(seen)}, more than {max_bad:.0%}{_reasons(lost)}; "
+            "mend or move them, or raise max_bad.",
+            scan,
+        )
 
 
 def _reasons(files):
@@ -479,8 +524,11 @@ def table(scan):
     rows += [[_shown(kind) or "(none)", *(str(counts[kind, status]) for status in statuses)] for kind in kinds]
     rows.append(["all", *(str(sum(counts[kind, status] for kind in kinds)) for status in statuses)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{row[0]:<{widths[0]}}  " + "  ".join(f"{cell:>{width}}" for cell, width
-                                                    in zip(row[1:], widths[1:], strict=True)) for row in rows]
+    lines = [
+        f"{row[0]:<{widths[0]}}  "
+        + "  ".join(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
     for word in ("turned upright", "dropped by Keras"):
         if number := sum(word in file.note for file in scan.files):
             lines.append(f"of the used, {word}: {number}")
@@ -538,8 +586,15 @@ def load(scan):
     labels = np.array([scan.classes.index(file.kind) for file in used], dtype=np.int64)
     counts = np.bincount(labels, minlength=len(scan.classes))
     weights = {i: float(len(used) / (len(counts) * count)) for i, count in enumerate(counts) if count}
-    return Pictures(scan.pixels, labels, list(scan.classes), [file.path for file in used],
-                    [file.content for file in used], weights, float(counts.max() / max(1, len(used))))
+    return Pictures(
+        scan.pixels,
+        labels,
+        list(scan.classes),
+        [file.path for file in used],
+        [file.content for file in used],
+        weights,
+        float(counts.max() / max(1, len(used))),
+    )
 
 
 def tiles(path):
@@ -635,16 +690,20 @@ def _dealt(pictures, parts, group, seed, deal):
     """
     pictures = load(pictures) if isinstance(pictures, Scan) else pictures
     names = [str((group or tiles)(path) or "") for path in pictures.paths]
-    names = [f"object {name}" if name else f"pixels {content}"
-             for name, content in zip(names, pictures.contents, strict=True)]
+    names = [
+        f"object {name}" if name else f"pixels {content}"
+        for name, content in zip(names, pictures.contents, strict=True)
+    ]
     objects, members = np.unique(np.array(names, dtype=object), return_inverse=True)
     sizes = np.zeros((len(objects), len(pictures.classes)))
     np.add.at(sizes, (members, pictures.labels), 1)
     seen = sizes > 0
     for kind, number in zip(pictures.classes, seen.sum(axis=0), strict=True):
         if number < parts:
-            raise FolderError(f"Class '{_shown(kind)}' has {number} objects for {parts} parts, and none may be in two; "
-                              "add pictures of other objects, or ask for fewer parts.")
+            raise FolderError(
+                f"Class '{_shown(kind)}' has {number} objects for {parts} parts, and none may be in two; "
+                "add pictures of other objects, or ask for fewer parts."
+            )
     component = np.arange(len(pictures.classes))  # classes that share objects get one number and are dealt together
     for linked in seen[seen.sum(axis=1) > 1]:
         component[np.isin(component, component[linked])] = component[linked].min()
@@ -659,8 +718,10 @@ def _dealt(pictures, parts, group, seed, deal):
                 break
         else:
             few = "' and '".join(_shown(pictures.classes[label]) for label in classes)
-            raise FolderError(f"None of 1,000 ways to deal class '{few}' has it in all {parts} parts; add pictures of "
-                              "other objects, ask for fewer or more even parts, or give a finer group.")
+            raise FolderError(
+                f"None of 1,000 ways to deal class '{few}' has it in all {parts} parts; add pictures of "
+                "other objects, ask for fewer or more even parts, or give a finer group."
+            )
         totals += np.bincount(result[inside], sizes[inside].sum(axis=1), minlength=parts)
     return result[members]
 
@@ -696,7 +757,7 @@ def batches(pictures, indices, size=32, *, shuffle=True, seed=0):
                 self.order = self.random.permutation(self.order)
 
         def __getitem__(self, i):
-            which = self.order[i * size:(i + 1) * size]
+            which = self.order[i * size : (i + 1) * size]
             result = np.asarray(pictures.images[which]), pictures.labels[which]
             if isinstance(pictures.images, np.memmap) and hasattr(pictures.images._mmap, "madvise"):
                 pictures.images._mmap.madvise(mmap.MADV_DONTNEED)  # the pages leave this process, not the file
@@ -734,8 +795,12 @@ def save(model, pictures, folder):
         file = Path(place) / "model.keras"
         model.save(file)
         content = file.read_bytes()
-    about = {"classes": saved.classes, "size": saved.size, "pictures": PREPROCESSING,
-             "sha256": hashlib.sha256(content).hexdigest()}
+    about = {
+        "classes": saved.classes,
+        "size": saved.size,
+        "pictures": PREPROCESSING,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
     _write(folder / "model.keras", content)
     _write(folder / "model.json", json.dumps(about, indent=1).encode())
     return folder
@@ -759,8 +824,9 @@ def restore(folder):
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         content = (folder / "model.keras").read_bytes()
     except OSError as error:
-        raise FolderError(f"{_shown(error.filename)} cannot be read ({error.strerror}); give a folder written by "
-                          "image_folder.save.") from None
+        raise FolderError(
+            f"{_shown(error.filename)} cannot be read ({error.strerror}); give a folder written by image_folder.save."
+        ) from None
     except ValueError as error:
         raise FolderError(f"{_shown(folder / 'model.json')} is broken ({error}); {again}.") from None
     fits = isinstance(about, dict) and isinstance(about.get("classes"), list) and isinstance(about.get("size"), int)
@@ -772,8 +838,10 @@ def restore(folder):
     try:
         model = keras.models.load_model(folder / "model.keras", compile=False)  # safe_mode stays on: no code is run
     except Exception as error:  # Keras raises many kinds
-        raise FolderError(f"{_shown(folder / 'model.keras')} cannot be loaded ({_first_line(error)}); {again}, "
-                          "without Lambda layers or layers of your own.") from None
+        raise FolderError(
+            f"{_shown(folder / 'model.keras')} cannot be loaded ({_first_line(error)}); {again}, "
+            "without Lambda layers or layers of your own."
+        ) from None
     saved = Saved(model, about["classes"], about["size"])
     if fault := _misfit(saved):
         raise FolderError(f"{_shown(folder)}: {fault}; {again}.")
@@ -882,8 +950,11 @@ def write_predictions(rows, file):
 def main(arguments):
     """The command line. Returns the exit status: None, or the sentence of what went wrong."""
     predicting = arguments[:1] == ["predict"]
-    parser = argparse.ArgumentParser(prog="python -m groundup.image_folder", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m groundup.image_folder",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     if predicting:
         parser.add_argument("predict")
         parser.add_argument("model", help="folder written by image_folder.save")

@@ -1,7 +1,7 @@
 """Text that a reader brings along: a file of text, or a table of texts and labels, checked before anything is learned.
 
-    text = text.read("my_book.txt")
-    table = text.read_table("my_reviews.tsv", "text", "label")
+text = text.read("my_book.txt")
+table = text.read_table("my_reviews.tsv", "text", "label")
 """
 
 import csv

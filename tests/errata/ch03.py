@@ -39,8 +39,10 @@ def best_constant():
 
 RECOMPUTED = {
     "E03-1": lambda: {"784": 28 * 28},
-    "E03-2": lambda: dict(zip(("50,240", "4,160", "650"), layers(784, 64, 64, 10), strict=True))
-    | {"55,050": sum(layers(784, 64, 64, 10))},
+    "E03-2": lambda: (
+        dict(zip(("50,240", "4,160", "650"), layers(784, 64, 64, 10), strict=True))
+        | {"55,050": sum(layers(784, 64, 64, 10))}
+    ),
     "E03-4": lambda: {
         "200": cross_entropy(np.array([200.0, 0.0]), 1),
         "16.118": clipped_loss([200, 0]),

@@ -1,5 +1,6 @@
 """Numbers of docs/errata.md that chapter 11 corrects, computed anew."""
 
+
 def bfloat16(number):
     """A small whole number rounded to 8 significant bits, ties to even."""
     bits = max(int(number).bit_length() - 8, 0)
