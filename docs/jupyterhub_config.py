@@ -43,8 +43,15 @@ def hand_out(spawner):
     user = pwd.getpwnam(spawner.user.name)
     copy = 'test -e "$2" || { cp -R "$1" "$2.part" && mv "$2.part" "$2"; }'
     words = ["sh", "-c", copy, "sh", f"{COURSE}/build/workshop/learner", os.path.join(user.pw_dir, "course")]
-    subprocess.run(words, check=True, user=user.pw_uid, group=user.pw_gid, cwd="/", umask=0o077,
-                   extra_groups=os.getgrouplist(user.pw_name, user.pw_gid))  # fmt: skip
+    subprocess.run(
+        words,
+        check=True,
+        user=user.pw_uid,
+        group=user.pw_gid,
+        cwd="/",
+        umask=0o077,
+        extra_groups=os.getgrouplist(user.pw_name, user.pw_gid),
+    )
 
 
 c.Spawner.pre_spawn_hook = hand_out

@@ -21,8 +21,9 @@ def run(out, *arguments, cwd=ROOT, notebooks=ROOT / "notebooks"):
     """(exit status, everything printed) of `make run NB=06` with arguments."""
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(notebooks))
     words = [sys.executable, "-m", "coursetools.run", "06", "--out", str(out), *arguments]
-    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-                          timeout=300)  # fmt: skip
+    done = subprocess.run(
+        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=300
+    )
     return done.returncode, done.stdout
 
 
@@ -51,8 +52,22 @@ def test_own_folder(photos, tmp_path):
     (new / "Notiz.txt").write_text("kein Bild")
     before = {file: file.stat().st_mtime_ns for file in photos.rglob("*")}
     # relative to where it is called from
-    status, printed = run(tmp_path / "out", "-p", "DATA_DIR", "Früchte", "-p", "PREDICT_DIR", str(new),
-                          "-p", "SIZE", "32", "-p", "EPOCHS", "3", cwd=photos.parent)  # fmt: skip
+    status, printed = run(
+        tmp_path / "out",
+        "-p",
+        "DATA_DIR",
+        "Früchte",
+        "-p",
+        "PREDICT_DIR",
+        str(new),
+        "-p",
+        "SIZE",
+        "32",
+        "-p",
+        "EPOCHS",
+        "3",
+        cwd=photos.parent,
+    )
     assert status == 0, printed
     assert {file: file.stat().st_mtime_ns for file in photos.rglob("*")} == before
     out = tmp_path / "out" / "06"
@@ -88,10 +103,13 @@ def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path):
     assert "Traceback" not in printed and "cell 3 of" in printed
 
 
-@pytest.mark.parametrize(("parameter", "what", "sentence"), [
-    ("DATA_DIR", "one", "has one class, 'cats'"),
-    ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameter", "what", "sentence"),
+    [
+        ("DATA_DIR", "one", "has one class, 'cats'"),
+        ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
+    ],
+)
 def test_other_faults_of_a_folder_are_found_in_the_same_cell(tmp_path, monkeypatch, parameter, what, sentence):
     (tmp_path / "one" / "cats").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

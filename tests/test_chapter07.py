@@ -17,8 +17,16 @@ from groundup import check, data
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "07_resnet.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-SMALL = {"DATASET": "cifar10", "IMAGES": 500, "DEPTH_IMAGES": 100, "DEPTH_EPOCHS": 1, "EPOCHS": 1, "LONG_EPOCHS": 1,
-         "SPLITS": 2, "SKY_EPOCHS": 1}  # fmt: skip
+SMALL = {
+    "DATASET": "cifar10",
+    "IMAGES": 500,
+    "DEPTH_IMAGES": 100,
+    "DEPTH_EPOCHS": 1,
+    "EPOCHS": 1,
+    "LONG_EPOCHS": 1,
+    "SPLITS": 2,
+    "SKY_EPOCHS": 1,
+}
 
 # Keras compares the archive with the SHA-256 of the true one, which ours is not; everything after that is Keras' own.
 # Without compiled graphs a few steps are much faster.

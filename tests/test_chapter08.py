@@ -17,8 +17,9 @@ def run(out, *arguments, cwd=ROOT):
     """(exit status, everything printed) of `make run NB=08` with arguments."""
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
     words = [sys.executable, "-m", "coursetools.run", "08", "--out", str(out), *arguments]
-    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-                          timeout=600)  # fmt: skip
+    done = subprocess.run(
+        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=600
+    )
     return done.returncode, done.stdout
 
 
@@ -69,14 +70,17 @@ def opening():
     raise AssertionError("no cell refuses a text that says the same over and over")
 
 
-@pytest.mark.parametrize(("file", "sentence"), [
-    ("short.txt", "holds 800 characters: give it at least 20,000"),
-    ("latin1.txt", "not UTF-8"),
-    ("binary.txt", "binary"),
-    ("empty.txt", "is empty"),
-    ("same.txt", "the same over and over"),
-    ("nowhere.txt", "There is no file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("short.txt", "holds 800 characters: give it at least 20,000"),
+        ("latin1.txt", "not UTF-8"),
+        ("binary.txt", "binary"),
+        ("empty.txt", "is empty"),
+        ("same.txt", "the same over and over"),
+        ("nowhere.txt", "There is no file"),
+    ],
+)
 def test_a_file_that_cannot_be_used_is_refused_before_a_network_is_built(opening, tmp_path, file, sentence):
     if file in FILES:
         (tmp_path / file).write_bytes(FILES[file])

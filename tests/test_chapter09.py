@@ -17,8 +17,11 @@ from groundup import check, data, session, text
 
 ROOT = Path(__file__).parents[1]
 CLASSES = ["food", "sport", "weather"]
-WORDS = {"food": ["soup", "bread", "cheese", "dinner", "salad"], "sport": ["goal", "match", "team", "coach", "race"],
-         "weather": ["rain", "storm", "cloud", "frost", "breeze"]}  # fmt: skip
+WORDS = {
+    "food": ["soup", "bread", "cheese", "dinner", "salad"],
+    "sport": ["goal", "match", "team", "coach", "race"],
+    "weather": ["rain", "storm", "cloud", "frost", "breeze"],
+}
 QUICK = ["-p", "EPOCHS", "3", "-p", "SHARE", "1.0"]
 
 
@@ -29,8 +32,15 @@ def command(out, *arguments):
 def run(out, *arguments, cwd=ROOT):
     """(exit status, everything printed) of `make run NB=09` with arguments."""
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
-    done = subprocess.run(command(out, *arguments), cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", timeout=900)  # fmt: skip
+    done = subprocess.run(
+        command(out, *arguments),
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=900,
+    )
     return done.returncode, done.stdout
 
 
@@ -53,8 +63,13 @@ def test_own_table_interrupted_and_resumed(table, tmp_path):
     arguments = ["-p", "TABLE_FILE", table.name, "-p", "TEXT_COLUMN", "Satz", "-p", "LABEL_COLUMN", "Thema", *QUICK]
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
     state = tmp_path / "out" / "09" / "training.npz"
-    first = subprocess.Popen(command(tmp_path / "out", *arguments), cwd=table.parent, env=env,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    first = subprocess.Popen(
+        command(tmp_path / "out", *arguments),
+        cwd=table.parent,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 600
     while not state.exists() and first.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -79,8 +94,9 @@ def test_own_table_interrupted_and_resumed(table, tmp_path):
         "z = restored.predict(['a storm and rain', 'soup with bread', 'the team and the coach'])\n"
         "print(json.dumps([restored.classes[i] for i in z.argmax(axis=1)]))"
     )
-    printed = subprocess.run([sys.executable, "-c", program, str(model)], env=env, check=True, encoding="utf-8",
-                             stdout=subprocess.PIPE).stdout  # fmt: skip
+    printed = subprocess.run(
+        [sys.executable, "-c", program, str(model)], env=env, check=True, encoding="utf-8", stdout=subprocess.PIPE
+    ).stdout
     assert json.loads(printed.splitlines()[-1]) == ["weather", "food", "sport"]
 
 

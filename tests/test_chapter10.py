@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "10_gan.ipynb"
-WANTED = {"GAN", "conv_generator", "conv_discriminator", "between_gaussians", "frechet", "covered", "nearest", "walk",
-          "StackedAdam", "forward"}  # fmt: skip
+WANTED = {
+    "GAN",
+    "conv_generator",
+    "conv_discriminator",
+    "between_gaussians",
+    "frechet",
+    "covered",
+    "nearest",
+    "walk",
+    "StackedAdam",
+    "forward",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +53,10 @@ def test_networks_are_the_package_s(chapter, gan, classes):
     rng = np.random.default_rng(1)
     z, c = rng.normal(size=(4, 16)).astype("float32"), np.array([1, 5, 9, 0])
     x = rng.uniform(-1, 1, (4, 28, 28, 1)).astype("float32")
-    for ours, theirs, first in ((chapter["conv_generator"](classes), gan.generator(classes), z),
-                                (chapter["conv_discriminator"](classes), gan.discriminator(classes), x)):  # fmt: skip
+    for ours, theirs, first in (
+        (chapter["conv_generator"](classes), gan.generator(classes), z),
+        (chapter["conv_discriminator"](classes), gan.discriminator(classes), x),
+    ):
         assert [v.path for v in ours.variables] == [v.path for v in theirs.variables]
         ours.set_weights(theirs.get_weights())
         inputs = [first, c] if classes else first

@@ -172,7 +172,7 @@ NONE = "ERROR: No matching distribution found for keras==3.15.1\n"
         ("[Errno 30] Read-only file system: '/x'", "a folder cannot be written"),
         (RETRY + NONE, "no package index can be reached"),
         (
-            "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='x', port=443): Read timed out.\n",
+            "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='x'): Read timed out.\n",
             "no package index can be reached",
         ),
         (

@@ -184,8 +184,12 @@ def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, gan, tmp_pat
 
     with np.load(data.path("gan") / "judge.npz", allow_pickle=False) as arrays:
         np.savez(tmp_path / "judge.npz", **arrays)
-    done = subprocess.run([sys.executable, "-B", RECIPES / "gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
-                          capture_output=True, text=True, timeout=500)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-B", RECIPES / "gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
     assert done.returncode == 0, done.stderr
     for name in ("classes", "digits"):
         wanted = next(line for line in lines() if line["model"] == name and line["step"] == str(recipe.EARLY))

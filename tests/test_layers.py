@@ -294,8 +294,11 @@ def notebook_definitions():
         if wanted.search(text):
             lines = text.splitlines()
             start = next(i for i, line in enumerate(lines) if line.startswith(("class ", "def ")))
-            ends = [i for i in range(start, len(lines)) if lines[i] and lines[i][0] not in " )" and lines[i][:3] not in
-                    ("cla", "def")]  # fmt: skip
+            ends = [
+                i
+                for i in range(start, len(lines))
+                if lines[i] and lines[i][0] not in " )" and lines[i][:3] not in ("cla", "def")
+            ]
             exec("\n".join(lines[start : ends[0] if ends else None]), scope)
     missing = [name for name in public if name[0] != "_" and name not in scope]
     assert not missing, f"chapter 02 does not define {missing}"

@@ -36,8 +36,12 @@ def test_kinds_of_python():
 
 
 def test_table_shares_what_tensorflow_does_by_its_operations():
-    cell = {"cell": "model.fit(x, y)", "seconds": 8.0, "stack": {"inside": 75, "tracing": 25},
-            "operations": {"convolution": 3.0, "product": 1.0}}  # fmt: skip
+    cell = {
+        "cell": "model.fit(x, y)",
+        "seconds": 8.0,
+        "stack": {"inside": 75, "tracing": 25},
+        "operations": {"convolution": 3.0, "product": 1.0},
+    }
     _, line, total = profiling.table([cell]).splitlines()
     shares = dict(zip(profiling.KINDS, line.split()[1:], strict=False))
     assert shares["convolution"] == "56%" and shares["product"] == "19%" and shares["tracing"] == "25%"

@@ -19,23 +19,39 @@ def table(tmp_path, rows=GOOD + BAD, name="table.tsv", header="text\tlabel", enc
     return file
 
 
-@pytest.mark.parametrize(("content", "wanted"), [
-    (b"plain\n", "plain\n"), (b"\xef\xbb\xbfmark", "mark"), (b"a\r\nb\rc\n", "a\nb\nc\n"),
-    ("Äpfel — 苹果".encode(), "Äpfel — 苹果"), (b"tab\t form\f feed", "tab\t form\f feed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (b"plain\n", "plain\n"),
+        (b"\xef\xbb\xbfmark", "mark"),
+        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+        ("Äpfel — 苹果".encode(), "Äpfel — 苹果"),
+        (b"tab\t form\f feed", "tab\t form\f feed"),
+    ],
+)
 def test_read(tmp_path, content, wanted):
     file = tmp_path / "mein Text.txt"
     file.write_bytes(content)
     assert text.read(file) == text.read(str(file)) == wanted
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"", "is empty (0 bytes)"), (b" \n\n", "is empty (3 bytes)"), (b"\xef\xbb\xbf", "is empty but for blanks"),
-    (b"GIF89a\0\0\0", "is binary"), (b"abc\x01\x02\x03", "is binary (3 control characters in 6 bytes)"),
-    (b"%PDF-1.7 and so on", "is a PDF"), (b"PK\x03\x04...", "Word or Excel"), ("ab".encode("utf-16"), "-f UTF-16 -t"),
-    (b"caf\xe9", "byte 0xe9 at place 3 (line 1)"), (b"one\ntwo\r\n\xef\xbb\xbf\xff", "byte 0xff at place 12 (line 3)"),
-    (b"\xef\xbb\xbfa\xe9", "byte 0xe9 at place 4"), (b"cut short \xe8\x8b", "byte 0xe8 at place 10"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty (0 bytes)"),
+        (b" \n\n", "is empty (3 bytes)"),
+        (b"\xef\xbb\xbf", "is empty but for blanks"),
+        (b"GIF89a\0\0\0", "is binary"),
+        (b"abc\x01\x02\x03", "is binary (3 control characters in 6 bytes)"),
+        (b"%PDF-1.7 and so on", "is a PDF"),
+        (b"PK\x03\x04...", "Word or Excel"),
+        ("ab".encode("utf-16"), "-f UTF-16 -t"),
+        (b"caf\xe9", "byte 0xe9 at place 3 (line 1)"),
+        (b"one\ntwo\r\n\xef\xbb\xbf\xff", "byte 0xff at place 12 (line 3)"),
+        (b"\xef\xbb\xbfa\xe9", "byte 0xe9 at place 4"),
+        (b"cut short \xe8\x8b", "byte 0xe8 at place 10"),
+    ],
+)
 def test_read_refuses(tmp_path, content, words):
     file = tmp_path / "x.txt"
     file.write_bytes(content)
@@ -46,8 +62,12 @@ def test_read_refuses(tmp_path, content, words):
 
 def test_read_refuses_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path, words in ((tmp_path, "is a folder"), (tmp_path / "none.txt", "There is no file"),
-                        (tmp_path / "pipe", "a pipe or a device"), ("a\0b", "cannot be read")):  # fmt: skip
+    for path, words in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "none.txt", "There is no file"),
+        (tmp_path / "pipe", "a pipe or a device"),
+        ("a\0b", "cannot be read"),
+    ):
         with pytest.raises(text.TextError, match=words):
             text.read(path)
 
@@ -97,23 +117,29 @@ def test_csv(tmp_path, delimiter):
     assert found.texts[5] == 'one, two; "three"\nfour 5' and found.classes == ["0", "1"]
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"header": "sentence\tlabel"}, "no column 'text'; its first line has 'sentence', 'label'"),
-    ({"header": "text\ttext"}, "two columns 'text'"),
-    ({"rows": GOOD + GOOD}, "has 30 different texts"),
-    ({"rows": GOOD + [(words + "!", label) for words, label in GOOD]}, "has one class, 'good'"),
-    ({"rows": [*GOOD, ("", "bad"), *BAD]}, "line 32: 'text' is empty"),
-    ({"rows": [*GOOD, ("words", " "), *BAD]}, "line 32: 'label' is empty"),
-    ({"rows": [*GOOD, ("a\tb", "bad"), *BAD]}, "line 32: 3 fields, but the first line names 2"),
-    ({"rows": GOOD[:5] + BAD[:5]}, "has 10 different texts"),
-    ({"rows": []}, "has 0 different texts"),
-    ({"rows": [*GOOD, *BAD, ("odd", "1.5")]}, "of 3 classes, '1.5' has 1 texts"),
-    ({"rows": [(words, str(i)) for i, (words, _) in enumerate(GOOD + BAD)]}, "is 'label' the column of the labels?"),
-    ({"rows": [*GOOD, ("café", "bad"), *BAD], "encoding": "latin-1"}, "is not UTF-8: byte 0xe9"),
-    ({"encoding": "utf-16"}, "is in UTF-16"),
-    ({"name": "table.xlsx"}, "ends in '.xlsx'"),
-    ({"name": "table.csv", "header": 'text,"label'}, "the quotes do not fit"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"header": "sentence\tlabel"}, "no column 'text'; its first line has 'sentence', 'label'"),
+        ({"header": "text\ttext"}, "two columns 'text'"),
+        ({"rows": GOOD + GOOD}, "has 30 different texts"),
+        ({"rows": GOOD + [(words + "!", label) for words, label in GOOD]}, "has one class, 'good'"),
+        ({"rows": [*GOOD, ("", "bad"), *BAD]}, "line 32: 'text' is empty"),
+        ({"rows": [*GOOD, ("words", " "), *BAD]}, "line 32: 'label' is empty"),
+        ({"rows": [*GOOD, ("a\tb", "bad"), *BAD]}, "line 32: 3 fields, but the first line names 2"),
+        ({"rows": GOOD[:5] + BAD[:5]}, "has 10 different texts"),
+        ({"rows": []}, "has 0 different texts"),
+        ({"rows": [*GOOD, *BAD, ("odd", "1.5")]}, "of 3 classes, '1.5' has 1 texts"),
+        (
+            {"rows": [(words, str(i)) for i, (words, _) in enumerate(GOOD + BAD)]},
+            "is 'label' the column of the labels?",
+        ),
+        ({"rows": [*GOOD, ("café", "bad"), *BAD], "encoding": "latin-1"}, "is not UTF-8: byte 0xe9"),
+        ({"encoding": "utf-16"}, "is in UTF-16"),
+        ({"name": "table.xlsx"}, "ends in '.xlsx'"),
+        ({"name": "table.csv", "header": 'text,"label'}, "the quotes do not fit"),
+    ],
+)
 def test_read_table_refuses(tmp_path, changes, words):
     file = table(tmp_path, **changes)
     before = file.read_bytes()

@@ -63,8 +63,9 @@ def build(classes, steps, rates, decay, seed, **_):
 
     keras.utils.set_random_seed(seed)
     model = gan.GAN(gan.generator(classes), gan.discriminator(classes), decay=decay, seed=seed)
-    adams = [keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0), 0.5, 0.99)
-             for rate in rates]  # fmt: skip
+    adams = [
+        keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(rate, steps, 0.0), 0.5, 0.99) for rate in rates
+    ]
     model.compile(*adams, steps_per_execution=10)
     return model
 
@@ -97,8 +98,12 @@ def train(name, model, x, y, look, folder, until=None):
         seen = {**losses, **look(pictures(model, LOOK_AT))}
         log.append([name, step, *[round(value, 4) for value in seen.values()]])
         training.keep(checkpoint, variables(model), plan, step=step, log=log)
-        print(time.strftime("%H:%M:%S"), f"{name} {step:5d}/{plan['steps']}",
-              *[f"{key} {value:.3f}" for key, value in seen.items()], flush=True)  # fmt: skip
+        print(
+            time.strftime("%H:%M:%S"),
+            f"{name} {step:5d}/{plan['steps']}",
+            *[f"{key} {value:.3f}" for key, value in seen.items()],
+            flush=True,
+        )
     return log
 
 

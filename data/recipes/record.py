@@ -87,8 +87,10 @@ def rebuild(chapter, measure, code, seeds=range(1, 6)):
         if any(row["seed"] == str(seed) for row in rows):
             continue
         found = measure(seed)
-        rows += [dict(zip(records.COLUMNS, (name, str(seed), f"{value:.6g}", versions, code), strict=True))
-                 for name, value in found.items()]  # fmt: skip
+        rows += [
+            dict(zip(records.COLUMNS, (name, str(seed), f"{value:.6g}", versions, code), strict=True))
+            for name, value in found.items()
+        ]
         rows.sort(key=lambda row: (row["name"], int(row["seed"])))
         text = io.StringIO()
         table = csv.DictWriter(text, records.COLUMNS, lineterminator="\n")
@@ -97,6 +99,10 @@ def rebuild(chapter, measure, code, seeds=range(1, 6)):
         part = file.with_suffix(".part")
         part.write_text(text.getvalue(), encoding="utf-8")
         os.replace(part, file)
-        print(f"chapter {chapter}, seed {seed}:", *[f"{name} {value:.4g}" for name, value in found.items()], sep="\n  ",
-              flush=True)  # fmt: skip
+        print(
+            f"chapter {chapter}, seed {seed}:",
+            *[f"{name} {value:.4g}" for name, value in found.items()],
+            sep="\n  ",
+            flush=True,
+        )
     print(f"written: {file}" + ("; now run data/recipes/manifest.py" if given.write else ""))

@@ -8,8 +8,19 @@ import record
 from groundup import data, image_folder
 
 FOLDER = data.path("deep_sky")
-CODE = ["Turned", "small_network", "source_network", "fit", "logits", "renewed", "ours_answer", "source_answer",
-        "cross_validate", "sky_object", "trial"]  # fmt: skip
+CODE = [
+    "Turned",
+    "small_network",
+    "source_network",
+    "fit",
+    "logits",
+    "renewed",
+    "ours_answer",
+    "source_answer",
+    "cross_validate",
+    "sky_object",
+    "trial",
+]
 
 
 def pictures(size):
@@ -21,8 +32,11 @@ space, code = record.definitions("06", CODE, {"pictures": sky, "sky": sky, "midd
 photographers = dict(zip(data.load("deep_sky").paths, data.load("deep_sky").photographers, strict=True))
 by_object = image_folder.folds(sky, 5, group=space["sky_object"], seed=6)
 by_photographer = image_folder.folds(sky, 5, group=photographers.get, seed=6)
-RUNS = {"the source's": (by_object, "source_answer"), "ours": (by_object, "ours_answer"),
-        "ours, unseen photographers": (by_photographer, "ours_answer")}  # fmt: skip
+RUNS = {
+    "the source's": (by_object, "source_answer"),
+    "ours": (by_object, "ours_answer"),
+    "ours, unseen photographers": (by_photographer, "ours_answer"),
+}
 
 
 def measure(seed):

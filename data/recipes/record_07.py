@@ -5,8 +5,27 @@ The four trainings of section 6 with other initial weights, shuffling and augmen
 
 import record
 
-CODE = ["load_pictures", "x_all", "order", "train_rows", "mean", "std", "scaled", "x", "x_val", "SHAPE", "conv",
-        "block", "network", "LOSS", "fit", "flip_and_shift", "cosine", "WIDE", "plan"]  # fmt: skip
+CODE = [
+    "load_pictures",
+    "x_all",
+    "order",
+    "train_rows",
+    "mean",
+    "std",
+    "scaled",
+    "x",
+    "x_val",
+    "SHAPE",
+    "conv",
+    "block",
+    "network",
+    "LOSS",
+    "fit",
+    "flip_and_shift",
+    "cosine",
+    "WIDE",
+    "plan",
+]
 KINDS = "training loss", "validation accuracy", "validation loss"  # the columns of `fit`
 
 space, code = record.definitions("07", CODE)
@@ -18,8 +37,11 @@ def measure(seed):
     for name, (epochs, rate, augment) in space["plan"].items():
         network = space["network"](space["WIDE"], 1, seed=seed)
         rows = space["fit"](network, space["x"], space["y"], epochs, rate, augment=augment)
-        found |= {f"{name}, epoch {i}: {kind}": value for i, row in enumerate(rows, 1)
-                  for kind, value in zip(KINDS, row, strict=True)}  # fmt: skip
+        found |= {
+            f"{name}, epoch {i}: {kind}": value
+            for i, row in enumerate(rows, 1)
+            for kind, value in zip(KINDS, row, strict=True)
+        }
     return found
 
 

@@ -13,9 +13,33 @@ with contextlib.redirect_stdout(io.StringIO()):
     session.start(8)
 import keras
 
-NAMES = ["novels", "novel", "train_text", "train_tokenizer", "texts", "tokenizers", "encoded", "tokenizer",
-         "V", "tokens", "bits_per_character", "source_lstm", "dense", "Attention", "Block", "GPT", "CONTEXT",
-         "batch_of", "rate_at", "ready", "train", "surprise", "judge", "go_on", "rung"]  # fmt: skip
+NAMES = [
+    "novels",
+    "novel",
+    "train_text",
+    "train_tokenizer",
+    "texts",
+    "tokenizers",
+    "encoded",
+    "tokenizer",
+    "V",
+    "tokens",
+    "bits_per_character",
+    "source_lstm",
+    "dense",
+    "Attention",
+    "Block",
+    "GPT",
+    "CONTEXT",
+    "batch_of",
+    "rate_at",
+    "ready",
+    "train",
+    "surprise",
+    "judge",
+    "go_on",
+    "rung",
+]
 sizes = (1024,)  # of all the chapter's vocabularies the one that it trains with
 chapter, code = record.definitions("08", NAMES, {"sizes": sizes})
 networks = {}  # by name: compiled once, for all seeds

@@ -45,8 +45,8 @@ CAUSES = [  # what pip or venv print, and what it means; the first that fits is 
         r"Retrying \(Retry|NewConnectionError|ConnectTimeout|Read ?[Tt]imed? ?[Oo]ut|ProxyError|SSLError|CERTIFICATE"
         r"|name resolution|Could not fetch URL|IncompleteRead|Connection (?:reset|broken|refused|aborted)|HTTPS?Conn"
         r"|host and is being ignored",
-        "no package index can be reached, and the first set-up needs one (later runs do not): connect, or name a mirror "
-        "or a proxy, as in PIP_INDEX_URL=https://... make run, or HTTPS_PROXY=http://... make run",
+        "no package index can be reached, and the first set-up needs one (later runs do not): connect, or name a "
+        "mirror or a proxy, as in PIP_INDEX_URL=https://... make run, or HTTPS_PROXY=http://... make run",
     ),
     (
         r"No matching distribution found for (?P<name>\S+)",

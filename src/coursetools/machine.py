@@ -10,8 +10,16 @@ import os
 import time
 
 SIDE = 2048  # of the square matrices that are multiplied, float32
-INSTRUCTIONS = {"AVX512F": "AVX-512", "AVX512_SKX": "AVX-512", "X86_V4": "AVX-512", "AVX2": "AVX2", "X86_V3": "AVX2",
-                "AVX": "AVX", "NEON": "NEON", "ASIMD": "NEON"}  # NumPy's names, widest first  # fmt: skip
+INSTRUCTIONS = {
+    "AVX512F": "AVX-512",
+    "AVX512_SKX": "AVX-512",
+    "X86_V4": "AVX-512",
+    "AVX2": "AVX2",
+    "X86_V3": "AVX2",
+    "AVX": "AVX",
+    "NEON": "NEON",
+    "ASIMD": "NEON",
+}  # NumPy's names, widest first
 
 
 def gflops(seconds=0.5):
@@ -60,8 +68,11 @@ def expect(budget, stems, speed):
     Of one machine measured before, time is taken to go with 1/speed. Of two or more, with the power of the speed that
     joins the fastest and the slowest (not all work is multiplication), kept between 0 and 1.
     """
-    known = sorted((about["gflops"], sum(about["chapters"][stem][0] for stem in stems))
-                   for about in budget.values() if all(stem in about["chapters"] for stem in stems))  # fmt: skip
+    known = sorted(
+        (about["gflops"], sum(about["chapters"][stem][0] for stem in stems))
+        for about in budget.values()
+        if all(stem in about["chapters"] for stem in stems)
+    )
     if not known or not stems:
         return None
     (low, long), (high, short) = known[0], known[-1]

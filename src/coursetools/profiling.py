@@ -17,8 +17,21 @@ from pathlib import Path
 INTERVAL, WINDOW, EVERY = 0.02, 0.25, 2.0  # seconds between samples; length of and distance between the windows
 KINDS = ["Python", "tracing", "compiling", "convolution", "product", "small operations", "input", "waiting"]
 TRACING = {"trace_function", "func_graph_from_py_func", "_create_concrete_function", "_maybe_define_function"}
-HOLDERS = ("Eager", "TFE_", "Function", "Executor", "Kernel", "While", "Partitioned", "StatefulPartitioned", "If",
-           "Case", "Iterator", "Process", "Run")  # names that stand around operations  # fmt: skip
+HOLDERS = (
+    "Eager",
+    "TFE_",
+    "Function",
+    "Executor",
+    "Kernel",
+    "While",
+    "Partitioned",
+    "StatefulPartitioned",
+    "If",
+    "Case",
+    "Iterator",
+    "Process",
+    "Run",
+)  # names that stand around operations
 INSIDE = {"quick_execute", "fast_execute", "call_function", "call_flat", "flat_call", "call_preflattened"}
 
 

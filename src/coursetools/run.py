@@ -349,8 +349,11 @@ def write_budget(report, speed):
     budget = machine.read(root / "docs" / "budget.json")
     about = budget.setdefault(kind, {"gflops": 0, "chapters": {}})
     about["gflops"] = round(speed)
-    measured = {stem: [max(1, round(record["seconds"])), round(record["peak_mb"], -1)]
-                for stem, record in report.items() if not record["error"]}  # fmt: skip
+    measured = {
+        stem: [max(1, round(record["seconds"])), round(record["peak_mb"], -1)]
+        for stem, record in report.items()
+        if not record["error"]
+    }
     about["chapters"] = dict(sorted({**about["chapters"], **measured}.items()))
     kinds = sorted(budget, key=lambda name: -budget[name]["gflops"])
     rows = []
@@ -371,9 +374,15 @@ def write_budget(report, speed):
     readme = root / "README.md"
     old = readme.read_text(encoding="utf-8") if readme.exists() else ""
     speeds = ", ".join(f"{budget[name]['gflops']} with {name}" for name in kinds)
-    lines = ["<!-- budget -->", f"Two cores; GFLOP/s in a {machine.SIDE}² float32 product: {speeds}.", "",
-             f"| no | chapter | {' | '.join(f'seconds, {name}' for name in kinds)} | MB |",
-             f"|---|---|{'---:|' * len(kinds)}---:|", *rows, "<!-- /budget -->"]  # fmt: skip
+    lines = [
+        "<!-- budget -->",
+        f"Two cores; GFLOP/s in a {machine.SIDE}² float32 product: {speeds}.",
+        "",
+        f"| no | chapter | {' | '.join(f'seconds, {name}' for name in kinds)} | MB |",
+        f"|---|---|{'---:|' * len(kinds)}---:|",
+        *rows,
+        "<!-- /budget -->",
+    ]
     new, count = re.subn(r"<!-- budget -->.*?<!-- /budget -->", lambda _: "\n".join(lines), old, flags=re.S)
     if not count:
         raise Refused(f"{readme} has no place for the table: a line <!-- budget --> and a line <!-- /budget -->")

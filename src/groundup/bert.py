@@ -73,12 +73,16 @@ def load():
         tokenizer = keras_hub.models.BertTokenizer.from_preset(str(root) if root else PRESET, strip_accents=True)
     except Exception as error:  # no network, no access, no disk: KerasHub raises all kinds
         where = f"in {root} cannot be read" if root else "are not installed, and KerasHub cannot fetch them"
-        raise BertError(f"The BERT weights {where} ({type(error).__name__}: {str(error)[:80]}): run `make setup` where "
-                        "there is a network.") from None  # fmt: skip
+        raise BertError(
+            f"The BERT weights {where} ({type(error).__name__}: {str(error)[:80]}): run `make setup` where "
+            "there is a network."
+        ) from None
     seen = _fingerprint(backbone.get_weights())
     if seen != NUMBERS_SHA256:
-        raise BertError(f"The weights from {root or PRESET} are other numbers than those of this course (SHA-256 "
-                        f"{seen[:12]}…, not {NUMBERS_SHA256[:12]}…): run `make setup`.")  # fmt: skip
+        raise BertError(
+            f"The weights from {root or PRESET} are other numbers than those of this course (SHA-256 "
+            f"{seen[:12]}…, not {NUMBERS_SHA256[:12]}…): run `make setup`."
+        )
     for layer in backbone.transformer_layers:
         _by_plain_products(layer)
     return tokenizer, backbone
@@ -220,8 +224,18 @@ class _Adam:
             ValueError: it is not Adam or AdamW, or has settings that are not known here.
         """
         config = optimizer.get_config()
-        odd = [name for name in ("amsgrad", "global_clipnorm", "clipvalue", "use_ema", "gradient_accumulation_steps",
-                                 "loss_scale_factor") if config.get(name)]  # fmt: skip
+        odd = [
+            name
+            for name in (
+                "amsgrad",
+                "global_clipnorm",
+                "clipvalue",
+                "use_ema",
+                "gradient_accumulation_steps",
+                "loss_scale_factor",
+            )
+            if config.get(name)
+        ]
         if type(optimizer).__name__ not in ("Adam", "AdamW") or odd:
             raise ValueError(f"{type(optimizer).__name__} {' '.join(odd)}: bert.fit takes Adam or AdamW without these.")
         self.optimizer, self.config = optimizer, config
@@ -232,9 +246,19 @@ class _Adam:
         """Train on one batch; returns its mean loss and how many answers were right."""
         config, t = self.config, int(self.optimizer.iterations) + 1
         beta_1, beta_2 = config["beta_1"], config["beta_2"]
-        settings = np.array([float(self.optimizer.learning_rate), config["weight_decay"] or 0,
-                             config["clipnorm"] or np.inf, beta_1, beta_2, beta_1**t, beta_2**t,
-                             config["epsilon"]], np.float32)  # fmt: skip
+        settings = np.array(
+            [
+                float(self.optimizer.learning_rate),
+                config["weight_decay"] or 0,
+                config["clipnorm"] or np.inf,
+                beta_1,
+                beta_2,
+                beta_1**t,
+                beta_2**t,
+                config["epsilon"],
+            ],
+            np.float32,
+        )
         result = self.graph(values, mask, labels, settings)
         self.optimizer.iterations.assign(t)
         return result
@@ -249,14 +273,24 @@ class _Adam:
             loss = tf.reduce_mean(getattr(tf.nn, f"{kind}_cross_entropy_with_logits")(labels, z))
         rate, decay, clip, beta_1, beta_2, power_1, power_2, epsilon = tf.unstack(settings)
         half = len(self.weights)
-        for w, m, v, g in zip(self.weights, self.averages[:half], self.averages[half:],
-                              tape.gradient(loss, self.weights), strict=True):  # fmt: skip
+        for w, m, v, g in zip(
+            self.weights, self.averages[:half], self.averages[half:], tape.gradient(loss, self.weights), strict=True
+        ):
             g = tf.convert_to_tensor(g)
             g *= tf.minimum(1.0, clip / tf.norm(g))
             w.assign_sub(w * (rate * decay))
             tf.raw_ops.ResourceApplyAdam(
-                var=w.handle, m=m.value.handle, v=v.value.handle, beta1_power=power_1, beta2_power=power_2, lr=rate,
-                beta1=beta_1, beta2=beta_2, epsilon=epsilon, grad=g)  # fmt: skip
+                var=w.handle,
+                m=m.value.handle,
+                v=v.value.handle,
+                beta1_power=power_1,
+                beta2_power=power_2,
+                lr=rate,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=g,
+            )
         truth = labels if sparse else tf.argmax(labels, axis=1)
         return loss, tf.math.count_nonzero(tf.argmax(z, axis=1) == truth)
 
@@ -289,8 +323,12 @@ def save(path, tokenizer, model, classes, length):
     (path / ABOUT).unlink(missing_ok=True)  # written last: without it a folder is no model
     tokenizer.save_assets(str(path))  # vocabulary.txt
     model.save(path / "model.keras")
-    about = {"classes": list(classes), "length": length, "lowercase": tokenizer.lowercase,
-             "strip_accents": tokenizer.strip_accents}  # fmt: skip
+    about = {
+        "classes": list(classes),
+        "length": length,
+        "lowercase": tokenizer.lowercase,
+        "strip_accents": tokenizer.strip_accents,
+    }
     (path / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -308,13 +346,16 @@ def restore(path):
 
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-        tokenizer = keras_hub.models.BertTokenizer(str(path / "vocabulary.txt"), lowercase=about["lowercase"],
-                                                   strip_accents=about["strip_accents"])  # fmt: skip
-        return Classifier(tokenizer, keras.saving.load_model(path / "model.keras", compile=False),
-                          about["classes"], about["length"])  # fmt: skip
+        tokenizer = keras_hub.models.BertTokenizer(
+            str(path / "vocabulary.txt"), lowercase=about["lowercase"], strip_accents=about["strip_accents"]
+        )
+        return Classifier(
+            tokenizer, keras.saving.load_model(path / "model.keras", compile=False), about["classes"], about["length"]
+        )
     except Exception as error:  # Keras and KerasHub raise all kinds
-        raise BertError(f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:80]}): "
-                        "save it again.") from None  # fmt: skip
+        raise BertError(
+            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:80]}): save it again."
+        ) from None
 
 
 def _keras_hub():
@@ -348,8 +389,10 @@ def _by_plain_products(layer):
             return as_before(inputs, padding_mask, attention_mask, training, return_attention_scores)
         n, T, _ = tf.unstack(tf.shape(inputs))
         x = tf.reshape(inputs, (-1, wide))
-        q, k, v = (tf.transpose(tf.reshape(product(x, dense), (n, T, heads, each)), (0, 2, 1, 3))  # (n, heads, T, each)
-                   for dense in (attention.query_dense, attention.key_dense, attention.value_dense))  # fmt: skip
+        q, k, v = (
+            tf.transpose(tf.reshape(product(x, dense), (n, T, heads, each)), (0, 2, 1, 3))  # (n, heads, T, each)
+            for dense in (attention.query_dense, attention.key_dense, attention.value_dense)
+        )
         scores = tf.matmul(q * each**-0.5, k, transpose_b=True)
         scores -= 1e9 * (1 - tf.cast(padding_mask, tf.float32)[:, None, None, :])
         weights = attention._dropout_layer(tf.nn.softmax(scores), training=training)

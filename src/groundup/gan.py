@@ -156,8 +156,12 @@ def scores(judge, pictures, real, sure=0.9):
     """
     features, p = look(judge, pictures)
     share = np.bincount(p.argmax(axis=1), minlength=10) / len(p)
-    return {"recognised": float((p.max(axis=1) >= sure).mean()), "least": float(share.min()),
-            "most": float(share.max()), "distance": frechet(real, features)}  # fmt: skip
+    return {
+        "recognised": float((p.max(axis=1) >= sure).mean()),
+        "least": float(share.min()),
+        "most": float(share.max()),
+        "distance": frechet(real, features),
+    }
 
 
 def packed(model):

@@ -13,13 +13,27 @@ def style():
     """Set Matplotlib's defaults for every figure of the course: size, fonts, colours, light grid, no frame clutter."""
     import matplotlib as mpl
 
-    mpl.rcParams.update({
-        "figure.figsize": (7.0, 3.4), "figure.dpi": 100, "savefig.dpi": 100, "figure.constrained_layout.use": True,
-        "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "legend.fontsize": 9, "legend.frameon": False,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
-        "lines.linewidth": 1.8, "image.cmap": "viridis", "image.interpolation": "nearest",
-        "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
-    })  # fmt: skip
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.0, 3.4),
+            "figure.dpi": 100,
+            "savefig.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "font.size": 10,
+            "axes.titlesize": 10,
+            "axes.labelsize": 10,
+            "legend.fontsize": 9,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "lines.linewidth": 1.8,
+            "image.cmap": "viridis",
+            "image.interpolation": "nearest",
+            "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
+        }
+    )
 
 
 def surface(ax, loss, x_range, y_range, paths=None, levels=14):
@@ -39,8 +53,16 @@ def surface(ax, loss, x_range, y_range, paths=None, levels=14):
     ax.contour(x, y, z, levels, colors="0.6", linewidths=0.6, linestyles="-")
     for i, (label, path) in enumerate((paths or {}).items()):
         path = np.asarray(path)
-        ax.plot(path[:, 0], path[:, 1], color=COLOURS[i], linestyle="-", linewidth=1.2, marker=MARKERS[i],
-                markersize=3.5, label=label)  # fmt: skip
+        ax.plot(
+            path[:, 0],
+            path[:, 1],
+            color=COLOURS[i],
+            linestyle="-",
+            linewidth=1.2,
+            marker=MARKERS[i],
+            markersize=3.5,
+            label=label,
+        )
         ax.plot(*path[0], marker="o", markersize=9, markerfacecolor="none", markeredgecolor=COLOURS[i])
     ax.set(xlim=x_range, ylim=y_range)
     ax.grid(False)

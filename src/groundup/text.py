@@ -13,9 +13,15 @@ import numpy as np
 
 ROWS, EACH = 50, 10  # a table needs so many different texts, and so many of each class
 DELIMITERS = {".tsv": "\t", ".tab": "\t", ".txt": "\t", ".csv": ","}
-KINDS = {b"PK\x03\x04": "a ZIP archive, perhaps of a Word or Excel document", b"%PDF": "a PDF", b"\x1f\x8b": "gzipped",
-         b"\xd0\xcf\x11\xe0": "an old Word or Excel document", b"{\\rtf": "an RTF document",
-         b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture"}  # fmt: skip
+KINDS = {
+    b"PK\x03\x04": "a ZIP archive, perhaps of a Word or Excel document",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "gzipped",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel document",
+    b"{\\rtf": "an RTF document",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
 HARMLESS = b"\t\n\v\f\r\x1a\x1b"  # control characters that text files have
 
 
@@ -64,15 +70,19 @@ def read(path):
         raise TextError(f"{path} is in UTF-16, not UTF-8: save it as UTF-8, or {_convert(path, 'UTF-16')}.")
     controls = len(content) - len(content.translate(None, bytes(set(range(32)) - set(HARMLESS)) + b"\x7f"))
     if b"\0" in content or controls > len(content) / 100:
-        raise TextError(f"{path} is binary ({controls} control characters in {len(content)} bytes), no text: "
-                        "name a text file in UTF-8.")  # fmt: skip
+        raise TextError(
+            f"{path} is binary ({controls} control characters in {len(content)} bytes), no text: "
+            "name a text file in UTF-8."
+        )
     try:
         words = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = error.start + 3 * content.startswith(b"\xef\xbb\xbf")  # that codec counts after the mark
         line = content[:place].replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1
-        raise TextError(f"{path} is not UTF-8: byte {content[place]:#04x} at place {place} (line {line}) starts no "
-                        f"character; save it as UTF-8, or {_convert(path, 'WINDOWS-1252')}.") from None  # fmt: skip
+        raise TextError(
+            f"{path} is not UTF-8: byte {content[place]:#04x} at place {place} (line {line}) starts no "
+            f"character; save it as UTF-8, or {_convert(path, 'WINDOWS-1252')}."
+        ) from None
     if not words.strip():
         raise TextError(f"{path} is empty but for blanks: put text into it, or name another file.")
     return words.replace("\r\n", "\n").replace("\r", "\n")
@@ -105,8 +115,10 @@ def read_table(path, text_column="text", label_column="label"):
     text_at, label_at, kept, dropped = header.index(text_column), header.index(label_column), {}, 0
     for line, fields in rows[1:]:
         if len(fields) != len(header):
-            raise TextError(f"{path}, line {line}: {len(fields)} fields, but the first line names {len(header)} "
-                            "columns; is there a tab, comma or quote too many?")  # fmt: skip
+            raise TextError(
+                f"{path}, line {line}: {len(fields)} fields, but the first line names {len(header)} "
+                "columns; is there a tab, comma or quote too many?"
+            )
         words, label = fields[text_at].strip(), fields[label_at].strip()
         if not words or not label:
             empty = text_column if not words else label_column
@@ -117,14 +129,18 @@ def read_table(path, text_column="text", label_column="label"):
     kept = {words: label for words, label in kept.items() if label is not None}
     counts = Counter(kept.values())
     if len(kept) < ROWS:
-        raise TextError(f"{path} has {len(kept)} different texts with one label each; {ROWS} is the least that "
-                        "can be divided into training, validation and test.")  # fmt: skip
+        raise TextError(
+            f"{path} has {len(kept)} different texts with one label each; {ROWS} is the least that "
+            "can be divided into training, validation and test."
+        )
     if len(counts) == 1:
         raise TextError(f"{path} has one class, {next(iter(counts))!r}: there is nothing to tell apart.")
     rare, fewest = min(counts.items(), key=lambda pair: pair[1])
     if fewest < EACH:
-        raise TextError(f"{path}: of {len(counts)} classes, {rare!r} has {fewest} texts and each needs {EACH}; "
-                        f"is {label_column!r} the column of the labels?")  # fmt: skip
+        raise TextError(
+            f"{path}: of {len(counts)} classes, {rare!r} has {fewest} texts and each needs {EACH}; "
+            f"is {label_column!r} the column of the labels?"
+        )
     whole = all(label.lstrip("-").isdecimal() for label in counts)
     classes = sorted(counts, key=int if whole else None)
     labels = np.array([classes.index(label) for label in kept.values()], dtype=np.int64)
@@ -150,8 +166,10 @@ def _rows(path, content, delimiter):
                 rows.append((begins, fields))
                 begins = reader.line_num + 1
         except csv.Error as error:
-            raise TextError(f"{path}, line {begins}: the quotes do not fit ({error}); a quote inside a quoted field "
-                            "is written twice.") from None  # fmt: skip
+            raise TextError(
+                f"{path}, line {begins}: the quotes do not fit ({error}); a quote inside a quoted field "
+                "is written twice."
+            ) from None
     rows = [(line, fields) for line, fields in rows if any(field.strip() for field in fields)]
     return [(rows[0][0], [field.strip() for field in rows[0][1]]), *rows[1:]]
 

@@ -128,8 +128,11 @@ MISTAKES = [
     ("03.5", lambda *args: (*line(*args)[:2], 1 / line(*args)[2]), "one over it"),
     ("03.5", lambda *args: line(*args, after=lambda a, b, size, k: b * size), "does not vanish"),
     ("03.5", lambda *args: (*line(*args)[:2], args[3]), "only the fixed cost is shared"),
-    ("03.5", lambda *args: (*line(*args)[:2], sum(line(*args)[:2]) / (line(*args)[0] / args[3] + line(*args)[1])),
-     "cost b * batch_size"),
+    (
+        "03.5",
+        lambda *args: (*line(*args)[:2], sum(line(*args)[:2]) / (line(*args)[0] / args[3] + line(*args)[1])),
+        "cost b * batch_size",
+    ),
     ("03.5", lambda *args: (*line(*args)[:2], 1.0), "the speed-up is not"),
     ("03.5", lambda *args: line(*args)[2], "3 values"),
-]  # fmt: skip
+]

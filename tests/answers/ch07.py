@@ -42,8 +42,14 @@ MISTAKES = [
     ("07.2", lambda W, g, b, m, v, e: (fold(W, g, b, m, v, e)[0], b), "taken off too"),
     ("07.2", lambda W, g, b, m, v, e: (fold(W, g, b, m, v, e)[0], b - m), "scaled as the weights"),
     ("07.2", lambda W, g, b, m, v, e: (fold(W, g, b, m, v, e)[0], fold(W, g, b, -m, v, e)[1]), "subtracted"),
-    ("07.2", lambda W, *rest: (W * (fold(W, *rest)[0] / W)[0][:, None] if len(W) == W.shape[1] else fold(W, *rest)[0],
-                               fold(W, *rest)[1]), "columns of W"),
+    (
+        "07.2",
+        lambda W, *rest: (
+            W * (fold(W, *rest)[0] / W)[0][:, None] if len(W) == W.shape[1] else fold(W, *rest)[0],
+            fold(W, *rest)[1],
+        ),
+        "columns of W",
+    ),
     ("07.2", lambda W, g, b, m, v, e: (W, b), "collect what multiplies X"),
     ("07.2", lambda W, g, b, m, v, e: W, "2 values"),
     ("07.3", lambda *a: gradient(*a, mean=False, along=False), "constants"),
@@ -57,12 +63,17 @@ MISTAKES = [
     ("07.3", lambda g, z, gamma, e: g, "finite differences"),
     ("07.3", lambda g, z, gamma, e: g.sum(axis=0), "shape"),
     ("07.4", lambda t, peak, warm, steps: peak / 2 * (1 + np.cos(np.pi * t / steps)), "warm-up is missing"),
-    ("07.4", lambda t, peak, warm, steps: rate(t, peak, warm, steps) if t < warm else
-     peak / 2 * (1 + np.cos(np.pi * t / steps)), "starts after the warm-up"),
+    (
+        "07.4",
+        lambda t, peak, warm, steps: (
+            rate(t, peak, warm, steps) if t < warm else peak / 2 * (1 + np.cos(np.pi * t / steps))
+        ),
+        "starts after the warm-up",
+    ),
     ("07.4", lambda *a: rate(*a, fall=lambda s: 1 + np.cos(np.pi * s)), "halve it"),
     ("07.4", lambda *a: rate(*a, fall=lambda s: 1 - s), "straight line"),
     ("07.4", lambda *a: rate(*a, fall=lambda s: (1 - np.cos(np.pi * s)) / 2), "rises after"),
     ("07.4", lambda *a: rate(*a, fall=lambda s: np.cos(np.pi / 2 * s)), "quarter"),
     ("07.4", lambda t, peak, warm, steps: rate(t + 1 if t < warm else t, peak, warm, steps), "at step 0"),
     ("07.4", lambda t, peak, warm, steps: 7.0, "it should be"),
-]  # fmt: skip
+]

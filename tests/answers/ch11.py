@@ -13,8 +13,9 @@ def relu(z):
 
 
 def cut(X, A, B, devices, between=relu, after=lambda z: z):
-    return np.array([after(between(X @ a) @ b) for a, b in zip(np.split(A, devices, axis=1), np.split(B, devices),
-                                                               strict=True)])  # fmt: skip
+    return np.array(
+        [after(between(X @ a) @ b) for a, b in zip(np.split(A, devices, axis=1), np.split(B, devices), strict=True)]
+    )
 
 
 def cut_rows(X, A, B, devices):

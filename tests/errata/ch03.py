@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 
-PREDICTIONS = np.array([0.5684332, 0.87326945, 0.20588073, 0.71181713, 0.3867986,
-                        0.6124986, 0.9104743, 0.15990792, 0.7676112, 0.5430252])  # fmt: skip
+PREDICTIONS = np.array(
+    [0.5684332, 0.87326945, 0.20588073, 0.71181713, 0.3867986, 0.6124986, 0.9104743, 0.15990792, 0.7676112, 0.5430252]
+)
 EXPECTED_LOSS = np.mean((PREDICTIONS - 0.5) ** 2) + 1 / 12  # against targets that are uniform on 0..1
 UNIFORM = (np.arange(1_000_000) + 0.5) / 1_000_000  # midpoints: means over them are integrals over 0..1
 

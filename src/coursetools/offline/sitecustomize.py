@@ -8,8 +8,14 @@ that opens sockets from C by itself is not seen; the kernel's own loopback messa
 import ipaddress
 import sys
 
-_HOST_AT = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0,
-            "socket.gethostbyname": 0, "socket.gethostbyaddr": 0}  # fmt: skip
+_HOST_AT = {
+    "socket.connect": 1,
+    "socket.sendto": 1,
+    "socket.sendmsg": 1,
+    "socket.getaddrinfo": 0,
+    "socket.gethostbyname": 0,
+    "socket.gethostbyaddr": 0,
+}
 
 
 def _local(host):

@@ -138,10 +138,14 @@ def mini_batch_fit(answer):
         if np.var(X @ w - y) <= 1.01 * best:
             raise Hint("the weights are right, the bias is not. Is it updated too, and does it undo the centring?")
         if loss > np.mean(y**2):
-            raise Hint("the loss is above that of w = 0 and b = 0: the descent diverges, or goes uphill. "
-                       "Try a tenth of the learning rate.")  # fmt: skip
-        raise Hint(f"the loss is {loss / best:.2f} times the lowest, 1.01 is allowed. Train for more epochs, "
-                   "or let the learning rate fall towards the end.")  # fmt: skip
+            raise Hint(
+                "the loss is above that of w = 0 and b = 0: the descent diverges, or goes uphill. "
+                "Try a tenth of the learning rate."
+            )
+        raise Hint(
+            f"the loss is {loss / best:.2f} times the lowest, 1.01 is allowed. Train for more epochs, "
+            "or let the learning rate fall towards the end."
+        )
 
 
 GRADERS = {

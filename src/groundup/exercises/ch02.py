@@ -111,8 +111,10 @@ def softmax_gradient(answer):
             raise Hint("the slope p (1 - p) has cancelled against the 1 / p of the loss. Leave it out.")
         if near(result, (logits - y) / B):
             raise Hint("these are logits minus truth. Make the logits probabilities first, by softmax.")
-        raise Hint(f"for logits {logits[0].round(2)} and label {labels[0]}, of {B} rows, it should begin with "
-                   f"{right[0].round(3)}.")  # fmt: skip
+        raise Hint(
+            f"for logits {logits[0].round(2)} and label {labels[0]}, of {B} rows, it should begin with "
+            f"{right[0].round(3)}."
+        )
     try:
         result = ask(answer, np.array([[1000.0, 0.0]]), np.array([1]), shapes=((1, 2),))
     except Hint as hint:
@@ -137,8 +139,10 @@ def spiral(answer):
     if len(set(result)) == 1:
         raise Hint("it gives every point the same class. Does the loss fall? Try a smaller learning rate.")
     if share < 0.42:
-        raise Hint(f"{share:.0%} right is what guessing gives. Does the loss fall? Is X_new scaled with the mean and "
-                   "standard deviation of X?")  # fmt: skip
+        raise Hint(
+            f"{share:.0%} right is what guessing gives. Does the loss fall? Is X_new scaled with the mean and "
+            "standard deviation of X?"
+        )
     if share < 0.62:
         raise Hint(f"{share:.0%} right is what straight lines reach. Is there a hidden layer with an activation?")
     raise Hint(f"{share:.0%} right. Train for more epochs, with momentum, or widen the hidden layers.")

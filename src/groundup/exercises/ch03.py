@@ -36,8 +36,10 @@ def loss_from_logits(answer):
             raise Hint("the sum runs over the examples. Softmax is over the classes of one example, axis 1.")
         if near(result, -np.mean(np.exp(of_truth - largest - without))):
             raise Hint("this is minus the probability; the loss is minus its logarithm.")
-        raise Hint(f"for logits {logits[0].round(2).tolist()} and class {labels[0]} alone it should be "
-                   f"{(largest + without - of_truth)[0]:.4f}.")  # fmt: skip
+        raise Hint(
+            f"for logits {logits[0].round(2).tolist()} and class {labels[0]} alone it should be "
+            f"{(largest + without - of_truth)[0]:.4f}."
+        )
     extreme = (
         ("(200, 0), in single precision", np.array([[200, 0]], np.float32), 200),
         ("(2000, 0) and (0, -2000)", np.array([[2000.0, 0], [0, -2000]]), 2000),
@@ -48,14 +50,18 @@ def loss_from_logits(answer):
         except Hint as hint:
             if "NaN or infinity" not in str(hint):
                 raise
-            raise Hint(f"right for small logits; for {name}, and the second class, it returns NaN or infinity. The "
-                       "exponential overflows, or a probability is rounded to zero before its logarithm: subtract from "
-                       "each row its own largest logit, and take no softmax in between.") from None  # fmt: skip
+            raise Hint(
+                f"right for small logits; for {name}, and the second class, it returns NaN or infinity. The "
+                "exponential overflows, or a probability is rounded to zero before its logarithm: subtract from "
+                "each row its own largest logit, and take no softmax in between."
+            ) from None
         if near(result, right, 1e-5):
             continue
-        raise Hint(f"right for small logits; for {name}, and the second class, it should be {right:,}, not "
-                   f"{result:.1f}. Softmax first loses a small probability: it is rounded to zero, or clipped. Take "
-                   "the logarithm of the sum, less the logit.")  # fmt: skip
+        raise Hint(
+            f"right for small logits; for {name}, and the second class, it should be {right:,}, not "
+            f"{result:.1f}. Softmax first loses a small probability: it is rounded to zero, or clipped. Take "
+            "the logarithm of the sum, less the logit."
+        )
 
 
 def prepare(answer):
@@ -83,8 +89,10 @@ def prepare(answer):
         if near(result, right * 255 / 256, 1e-5):
             raise Hint("the largest byte is 255, not 256; full ink should become exactly 1.")
         if near(result, right * 255 / pictures.max(), 1e-5):
-            raise Hint("this divides by the largest pixel of the batch, so a picture's row depends on its neighbours. "
-                       "Divide by 255, always.")  # fmt: skip
+            raise Hint(
+                "this divides by the largest pixel of the batch, so a picture's row depends on its neighbours. "
+                "Divide by 255, always."
+            )
         if near(result, 1 - right, 1e-5):
             raise Hint("ink and paper are exchanged: 0 should stay 0.")
         if near(result, 2 * right - 1, 1e-5):
@@ -153,8 +161,10 @@ def surest_mistakes(answer):
         if np.array_equal(result, np.argsort(-top[wrong], kind="stable")[:k]):
             raise Hint("these are places in the list of mistakes. Translate them back into places in the whole set.")
         if np.array_equal(result, first(-logits.max(axis=1))):
-            raise Hint("this sorts by the largest logit. Adding 5 to all logits of an image changes no probability: "
-                       "take the softmax first.")  # fmt: skip
+            raise Hint(
+                "this sorts by the largest logit. Adding 5 to all logits of an image changes no probability: "
+                "take the softmax first."
+            )
         if np.array_equal(result, first(of_truth)):
             raise Hint("this sorts by the probability of the true class. Asked is that of the answer given.")
         if np.array_equal(result, wrong[:k]):

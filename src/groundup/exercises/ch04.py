@@ -46,8 +46,10 @@ def soft_threshold(answer):
         if near(result, np.maximum(w - t, 0)):
             raise Hint("all negative weights become zero. Threshold the absolute value, then put the sign back.")
         if near(result, np.where(np.abs(w) > t, w, 0)):
-            raise Hint("this is the hard threshold: large weights stay as they are. Here they move towards zero too, "
-                       "by the threshold.")  # fmt: skip
+            raise Hint(
+                "this is the hard threshold: large weights stay as they are. Here they move towards zero too, "
+                "by the threshold."
+            )
         if near(result, w / (1 + 2 * t)) or near(result, w / (1 + t)):
             raise Hint("this is what L2 does: every weight shrinks in proportion, and none becomes zero.")
         if near(result, np.where(np.abs(w) > t, w + t * np.sign(w), 0)):
@@ -88,8 +90,10 @@ def inverted_dropout(answer):
             raise Hint("the survivors are multiplied by 1 - p. In training they are divided by it.")
         if near(scale, np.full_like(scale, 1 / p)):
             raise Hint("the survivors are divided by p, the share that is dropped. Divide by the share that is kept.")
-        raise Hint(f"survivors should be {1 / (1 - p):.3f} times their old value when p = {p}; "
-                   f"they are {scale.mean():.3f} times in the mean.")  # fmt: skip
+        raise Hint(
+            f"survivors should be {1 / (1 - p):.3f} times their old value when p = {p}; "
+            f"they are {scale.mean():.3f} times in the mean."
+        )
 
 
 def early_stop(answer):
@@ -112,8 +116,10 @@ def early_stop(answer):
         if result == (right[0] + 1, right[1] + 1):
             raise Hint("both are one too large: count the epochs from 0.")
         if result == _stop(losses, patience + 1):
-            raise Hint("training stops one epoch too late. With patience 1 it stops at the first epoch that is not the "
-                       "lowest so far.")  # fmt: skip
+            raise Hint(
+                "training stops one epoch too late. With patience 1 it stops at the first epoch that is not the "
+                "lowest so far."
+            )
         if patience > 1 and result == _stop(losses, patience - 1):
             raise Hint("training stops one epoch too early.")
         if result == _stop(losses, patience, reset=False):
@@ -160,18 +166,24 @@ def ridge_fit(answer):
             continue
         plain = np.linalg.lstsq(X, y, rcond=None)[0]
         if np.linalg.norm(w - plain) < 0.05 * np.linalg.norm(plain):
-            raise Hint("this is least squares, without a penalty or with hardly any. On new data its error is "
-                       f"{ratio:.1f} times that of the best λ. The error in training always chooses so: choose λ by "
-                       "data that were held out.")  # fmt: skip
+            raise Hint(
+                "this is least squares, without a penalty or with hardly any. On new data its error is "
+                f"{ratio:.1f} times that of the best λ. The error in training always chooses so: choose λ by "
+                "data that were held out."
+            )
         if np.linalg.norm(w) < 0.1 * np.linalg.norm(fits[errors.argmin()]):
             raise Hint("the weights are close to zero: the penalty is much too large for these data.")
         off = np.linalg.norm(fits - w, axis=1) / np.linalg.norm(fits, axis=1)
         if off.min() < 0.05:
-            raise Hint(f"a ridge fit with λ near {lambdas[off.argmin()]:.2g}, and on new data its error is {ratio:.2f} "
-                       "times the lowest; 1.15 is allowed. Choose λ anew for each data set, by "
-                       "cross-validation.")  # fmt: skip
-        raise Hint(f"on new data the error is {ratio:.2f} times that of the best ridge fit; 1.15 is allowed. Solve "
-                   "(X.T @ X / n + lam * I) w = X.T @ y / n for several λ, and choose.")  # fmt: skip
+            raise Hint(
+                f"a ridge fit with λ near {lambdas[off.argmin()]:.2g}, and on new data its error is {ratio:.2f} "
+                "times the lowest; 1.15 is allowed. Choose λ anew for each data set, by "
+                "cross-validation."
+            )
+        raise Hint(
+            f"on new data the error is {ratio:.2f} times that of the best ridge fit; 1.15 is allowed. Solve "
+            "(X.T @ X / n + lam * I) w = X.T @ y / n for several λ, and choose."
+        )
 
 
 GRADERS = {

@@ -80,16 +80,20 @@ def cheapest_threshold(answer):
         if near(result, 1 - right):
             raise Hint("misses and false alarms are exchanged: this is the threshold for the *negative*.")
         if near(result, c_fp / (c_fp + c_fn)):
-            raise Hint("this holds when right answers are free. Here they cost something too: begin again from the "
-                       "two mean costs, p * c_tp + (1 - p) * c_fp against p * c_fn + (1 - p) * c_tn.")  # fmt: skip
+            raise Hint(
+                "this holds when right answers are free. Here they cost something too: begin again from the "
+                "two mean costs, p * c_tp + (1 - p) * c_fp against p * c_fn + (1 - p) * c_tn."
+            )
         if near(result, c_fp / c_fn):
             raise Hint("this is the ratio of the costs, the *odds* p / (1 - p) at the threshold. Solve for p.")
         if near(result, (c_fp - c_tn) / (c_fn - c_tp)):
             raise Hint("this is right for the *odds* p / (1 - p). Solve for p.")
         if near(result, 0.5):
             raise Hint("one half is cheapest only if a miss costs as much as a false alarm.")
-        raise Hint(f"for costs TP {c_tp:g}, FP {c_fp:g}, FN {c_fn:g}, TN {c_tn:g} it should be {right:.4f}, "
-                   f"got {float(result):.4f}.")  # fmt: skip
+        raise Hint(
+            f"for costs TP {c_tp:g}, FP {c_fp:g}, FN {c_fn:g}, TN {c_tn:g} it should be {right:.4f}, "
+            f"got {float(result):.4f}."
+        )
 
 
 def find_temperature(answer):
@@ -112,11 +116,15 @@ def find_temperature(answer):
         hits = np.mean(z.argmax(axis=1) == y)
         sure = 1 / _root(lambda b, z=z, hits=hits: np.mean(_softmax(b * z).max(axis=1)) - hits)
         if np.isclose(result, sure, rtol=0.005):
-            raise Hint("this makes the mean confidence equal to the accuracy. Asked is the lowest cross-entropy, "
-                       "which looks at every probability.")  # fmt: skip
-        raise Hint(f"for {n} examples of {classes} classes the lowest cross-entropy is at T = {right:.3f}, "
-                   f"got {result:.3f}. "
-                   "At the lowest point the mean of sum((p - one_hot) * z) is zero.")  # fmt: skip
+            raise Hint(
+                "this makes the mean confidence equal to the accuracy. Asked is the lowest cross-entropy, "
+                "which looks at every probability."
+            )
+        raise Hint(
+            f"for {n} examples of {classes} classes the lowest cross-entropy is at T = {right:.3f}, "
+            f"got {result:.3f}. "
+            "At the lowest point the mean of sum((p - one_hot) * z) is zero."
+        )
 
 
 def honest_estimate(answer):
@@ -133,15 +141,21 @@ def honest_estimate(answer):
     if min(noise + signal) == 1:
         raise Hint("it says 1 for everything, pure noise included. Is the model asked about examples it has learned?")
     if np.mean(noise) > 0.65:
-        raise Hint(f"on labels of pure chance it promises {np.mean(noise):.2f}. Something has seen the held-out "
-                   "labels: choose the columns inside the loop, from the other folds alone.")  # fmt: skip
+        raise Hint(
+            f"on labels of pure chance it promises {np.mean(noise):.2f}. Something has seen the held-out "
+            "labels: choose the columns inside the loop, from the other folds alone."
+        )
     if np.mean(noise) < 0.35:
-        raise Hint(f"on labels of pure chance it gives {np.mean(noise):.2f}, less than a coin. Are the folds random, "
-                   "and the classes not exchanged?")  # fmt: skip
+        raise Hint(
+            f"on labels of pure chance it gives {np.mean(noise):.2f}, less than a coin. Are the folds random, "
+            "and the classes not exchanged?"
+        )
     if np.mean(signal) < 0.75:
-        raise Hint(f"where twelve of 600 columns carry a clear signal it finds {np.mean(signal):.2f}; 0.75 "
-                   "and more is there. Does each fold learn from all the others, and choose the columns whose class "
-                   "means differ most?")  # fmt: skip
+        raise Hint(
+            f"where twelve of 600 columns carry a clear signal it finds {np.mean(signal):.2f}; 0.75 "
+            "and more is there. Does each fold learn from all the others, and choose the columns whose class "
+            "means differ most?"
+        )
 
 
 def _softmax(z):

@@ -19,9 +19,11 @@ def convolve_one(answer):
         try:
             result = ask(answer, X, K, shapes=(right.shape,))
         except Hint as hint:
-            sides = {(h, w): "as large as the picture: the kernel fits in h - k + 1 places only, without padding",
-                     (h - k, w - m): "one row and one column too small: the last place is h - k, counted from 0",
-                     right.shape[::-1]: "rows and columns exchanged"}  # fmt: skip
+            sides = {
+                (h, w): "as large as the picture: the kernel fits in h - k + 1 places only, without padding",
+                (h - k, w - m): "one row and one column too small: the last place is h - k, counted from 0",
+                right.shape[::-1]: "rows and columns exchanged",
+            }
             for shape, words in sides.items():
                 if shape != right.shape and f"this has shape {shape}" in str(hint):
                     raise Hint(f"the map is {words}.") from None
@@ -36,14 +38,20 @@ def convolve_one(answer):
             raise Hint("this is the mean of the products. Take their sum.")
         if near(result, np.maximum(right, 0)):
             raise Hint("that is after ReLU. Return the sums themselves.")
-        raise Hint(f"for a {h}x{w} picture and a {k}x{m} kernel the first value should be {right[0, 0]:g}, "
-                   f"got {result[0, 0]:g}.")  # fmt: skip
+        raise Hint(
+            f"for a {h}x{w} picture and a {k}x{m} kernel the first value should be {right[0, 0]:g}, "
+            f"got {result[0, 0]:g}."
+        )
 
 
 def layer_size(answer):
     """06.2: answer(side, channels, filters, kernel, stride), ints, returns (side of the output, parameters)."""
-    for side, channels, filters, kernel, stride in ((74, 32, 64, 3, 1), (150, 3, 32, 3, 1), (51, 3, 16, 5, 2),
-                                                    (50, 8, 8, 3, 2)):  # fmt: skip
+    for side, channels, filters, kernel, stride in (
+        (74, 32, 64, 3, 1),
+        (150, 3, 32, 3, 1),
+        (51, 3, 16, 5, 2),
+        (50, 8, 8, 3, 2),
+    ):
         result = ask(answer, side, channels, filters, kernel, stride, shapes=((), ()))
         out, count = (side - kernel) // stride + 1, kernel**2 * channels * filters + filters
         if near(result, [out, count]):
@@ -73,8 +81,13 @@ def layer_size(answer):
 
 def receptive_field(answer):
     """06.3: answer(layers), a list of (kernel, stride), returns the side in pixels that one unit of the last sees."""
-    cases = [[(3, 1)], [(3, 1), (2, 2), (3, 1)], [(3, 2), (3, 1), (2, 2), (3, 1)], [(7, 2), (3, 2), (3, 1), (3, 1)],
-             [(5, 1), (5, 1)]]  # fmt: skip
+    cases = [
+        [(3, 1)],
+        [(3, 1), (2, 2), (3, 1)],
+        [(3, 2), (3, 1), (2, 2), (3, 1)],
+        [(7, 2), (3, 2), (3, 1), (3, 1)],
+        [(5, 1), (5, 1)],
+    ]
     for layers in cases:
         result = ask(answer, layers)
         right, distance, own, late = 1, 1, 1, 1
@@ -132,8 +145,10 @@ def folds_of_objects(answer):
         if len(set(fold)) < k:
             raise Hint(f"only {len(set(fold))} of {k} folds have pictures.")
         if any(len(set(fold[objects == name])) > 1 for name in set(objects)):
-            raise Hint("pictures of one object lie in different folds. Deal the objects, then give each picture the "
-                       "fold of its object.")  # fmt: skip
+            raise Hint(
+                "pictures of one object lie in different folds. Deal the objects, then give each picture the "
+                "fold of its object."
+            )
         again = ask(answer, labels, objects, k, np.random.default_rng(2), shapes=((n,),))
         if np.array_equal(fold, again):
             raise Hint("another rng gives the same folds. Shuffle the objects with it first.")
@@ -142,8 +157,10 @@ def folds_of_objects(answer):
         if sizes.max() > 1.8 * sizes.min():
             raise Hint(f"the folds have {sizes.tolist()} pictures. Deal the objects round like cards.")
         if np.ptp(counts, axis=0).max() > 1:
-            raise Hint("the classes are not spread evenly. Deal the objects of each class by themselves: their "
-                       "numbers should differ by one at most between folds.")  # fmt: skip
+            raise Hint(
+                "the classes are not spread evenly. Deal the objects of each class by themselves: their "
+                "numbers should differ by one at most between folds."
+            )
 
 
 GRADERS = {

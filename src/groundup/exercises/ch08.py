@@ -16,11 +16,14 @@ def bits_from_nats(answer):
             (nats * tokens / characters, "these are nats per character. A bit is ln 2 nats: divide by ln 2."),
             (nats * tokens * np.log(2) / characters, "divide by ln 2: a bit is smaller than a nat, so it takes more."),
             (nats / np.log(2), "these are bits per token. The bits of all tokens are shared by all characters."),
-            (nats * characters / tokens / np.log(2), "tokens and characters are exchanged: all bits are nats × tokens "
-             "/ ln 2; each character has its share of them."),
+            (
+                nats * characters / tokens / np.log(2),
+                "tokens and characters are exchanged: all bits are nats × tokens "
+                "/ ln 2; each character has its share of them.",
+            ),
             (nats * tokens / np.log(2), "these are the bits of the whole text. Divide by its characters."),
             (np.exp(nats) * tokens / characters, "this starts from the perplexity. The loss in nats is what adds up."),
-        ]  # fmt: skip
+        ]
         hint_if_near(result, mistakes)
         raise Hint(f"for {nats} nats, {tokens} tokens, {characters} characters it should be {right:.4f}.")
 
@@ -29,8 +32,14 @@ def merge_pair(answer):
     """08.2: answer(ids, a, b, new) returns the list of ids with each pair a, b from the left made new."""
     rng = np.random.default_rng(82)
     hand = [([1, 2, 3, 1, 2], 1, 2, 9), ([4, 5], 4, 5, 6), ([1, 2, 1], 2, 3, 9), ([3, 1, 2], 1, 2, 9)]
-    cases = [*hand, *[(rng.integers(0, 4, 30).tolist(), 1, 2, 9) for _ in range(5)], ([7, 7, 7], 7, 7, 8),
-             ([7, 7, 7, 7, 1, 7], 7, 7, 8), ([3], 1, 2, 9), ([], 1, 2, 9)]  # fmt: skip
+    cases = [
+        *hand,
+        *[(rng.integers(0, 4, 30).tolist(), 1, 2, 9) for _ in range(5)],
+        ([7, 7, 7], 7, 7, 8),
+        ([7, 7, 7, 7, 1, 7], 7, 7, 8),
+        ([3], 1, 2, 9),
+        ([], 1, 2, 9),
+    ]
     for ids, a, b, new in cases:
         right = _merged(ids, a, b, new)
         result = _numbers(answer, ids, a, b, new)
@@ -47,8 +56,10 @@ def merge_pair(answer):
         if result == [new if i == a else i for i in ids if i != b] and result != right:
             raise Hint(f"{a} and {b} were replaced where they stand alone, too. Only {a} followed by {b} is merged.")
         if a == b:
-            raise Hint(f"{ids} with the pair ({a}, {b}) is {right}: after a merge both tokens are used up. "
-                       "Pairs must not overlap, and the left one comes first.")  # fmt: skip
+            raise Hint(
+                f"{ids} with the pair ({a}, {b}) is {right}: after a merge both tokens are used up. "
+                "Pairs must not overlap, and the left one comes first."
+            )
         raise Hint(f"{ids} with the pair ({a}, {b}) should become {right}, not {result}.")
 
 
@@ -69,15 +80,22 @@ def causal_weights(answer):
                 (_softmax(np.where(allowed, raw, -np.inf)), "the scores are not divided by √d."),
                 (_softmax(np.where(allowed, raw / d, -np.inf)), "divide by √d, not by d."),
                 (_softmax(np.where(allowed, raw / np.sqrt(T), -np.inf)), "√d, the width of a query: this is √T."),
-                (cut, "the mask came after the softmax, so the rows no longer add up to 1. Set the forbidden scores "
-                 "to -inf before it."),
+                (
+                    cut,
+                    "the mask came after the softmax, so the rows no longer add up to 1. Set the forbidden scores "
+                    "to -inf before it.",
+                ),
                 (_softmax(np.where(allowed, scores, 0)), "a forbidden score of 0 still weighs e⁰ = 1. Use -inf."),
-                (_softmax(np.where(allowed.T, scores, -np.inf)), "the mask lies the wrong way round: row t may see "
-                 "columns 0 to t."),
+                (
+                    _softmax(np.where(allowed.T, scores, -np.inf)),
+                    "the mask lies the wrong way round: row t may see columns 0 to t.",
+                ),
                 (_softmax(np.where(allowed, scores.T, -np.inf)), "queries and keys are exchanged: rows are queries."),
-                (_softmax(np.where(allowed, scores, -np.inf).T).T, "the softmax runs down the columns. Each row, a "
-                 "query, must add up to 1."),
-            ]  # fmt: skip
+                (
+                    _softmax(np.where(allowed, scores, -np.inf).T).T,
+                    "the softmax runs down the columns. Each row, a query, must add up to 1.",
+                ),
+            ]
         hint_if_near(result, mistakes)
         if result[0, 0] == 0:
             raise Hint("the first token sees nothing. A token may see itself: keep the diagonal.")
@@ -86,8 +104,9 @@ def causal_weights(answer):
     try:
         ask(answer, Q, Q, shapes=((3, 3),))
     except Hint:
-        raise Hint("right, until scores are large: exp overflows. Subtract the largest score of each row "
-                   "first.") from None  # fmt: skip
+        raise Hint(
+            "right, until scores are large: exp overflows. Subtract the largest score of each row first."
+        ) from None
 
 
 def nucleus(answer):
@@ -106,13 +125,18 @@ def nucleus(answer):
             (p, "nothing was cut: keep only the likeliest."),
             (right * p[order[:count]].sum(), "what is left does not add up to 1: divide by its sum."),
             (np.sort(right)[::-1], "the probabilities left their places: entry i must still be token i."),
-            (_kept(p, order[: count - 1]), "one too few: the token that carries the sum over top_p belongs to it, "
-             "or the nucleus holds less than top_p."),
+            (
+                _kept(p, order[: count - 1]),
+                "one too few: the token that carries the sum over top_p belongs to it, "
+                "or the nucleus holds less than top_p.",
+            ),
             (_kept(p, order[: count + 1]), "one too many: stop as soon as the sum has reached top_p."),
             (_kept(p, np.flatnonzero(np.cumsum(p) <= top_p)), "sort first: the likeliest come first, not the first."),
-            (_kept(p, np.argsort(p)[: np.searchsorted(np.cumsum(np.sort(p)), top_p) + 1]), "these are the least "
-             "likely tokens: sort from the largest down."),
-        ]  # fmt: skip
+            (
+                _kept(p, np.argsort(p)[: np.searchsorted(np.cumsum(np.sort(p)), top_p) + 1]),
+                "these are the least likely tokens: sort from the largest down.",
+            ),
+        ]
         hint_if_near(result, mistakes)
         raise Hint(f"for p = {p.round(3)} and top_p = {top_p} it should be {right.round(3)}, got {result.round(3)}.")
     p = np.array([0.25, 0.5, 0.25])
@@ -137,27 +161,38 @@ def witten_bell(answer):
         plain = counts / counts.sum()
         mistakes = [
             (pairs / np.maximum(N, 1), "these are the plain shares, without smoothing: what was never seen gets 0."),
-            ((pairs + 1) / (N + A), "this adds one to each count (Laplace). Here T(h) is shared out, like the shorter "
-             "model."),
+            (
+                (pairs + 1) / (N + A),
+                "this adds one to each count (Laplace). Here T(h) is shared out, like the shorter model.",
+            ),
             ((pairs + T / A) / np.maximum(N + T, 1), "below order 2 comes order 1, not 1/A at once."),
             ((pairs + T * plain) / np.maximum(N + T, 1), "order 1 must be smoothed too, with 1/A below it."),
-            (_witten_bell(pairs, pairs.sum(axis=1)), "order 1 counts how often c came, as the second of a pair: sum "
-             "over h."),
-            (_witten_bell(pairs.T, pairs.T.sum(axis=0)).T, "rows and columns are exchanged: a row is a context, and "
-             "must add up to 1."),
-            ((pairs + N * shorter) / np.maximum(2 * N, 1), "T(h) is the number of different characters after h, not "
-             "of all."),
-        ]  # fmt: skip
+            (
+                _witten_bell(pairs, pairs.sum(axis=1)),
+                "order 1 counts how often c came, as the second of a pair: sum over h.",
+            ),
+            (
+                _witten_bell(pairs.T, pairs.T.sum(axis=0)).T,
+                "rows and columns are exchanged: a row is a context, and must add up to 1.",
+            ),
+            (
+                (pairs + N * shorter) / np.maximum(2 * N, 1),
+                "T(h) is the number of different characters after h, not of all.",
+            ),
+        ]
         for wrong, hint in mistakes:
             if near(result[met], wrong[met]):
                 raise Hint(hint)
         if near(result[met], right[met]):
             raise Hint("right, but for contexts never met: their row is the shorter model's.")
         if not np.allclose(result.sum(axis=1), 1):
-            raise Hint(f"the rows add up to {result.sum(axis=1).round(3)}; each should to 1. The divisor is "
-                       "N(h) + T(h).")  # fmt: skip
-        raise Hint(f"for pairs = {hand.astype(int).tolist()} it should be "
-                   f"{_witten_bell(hand, hand.sum(axis=0)).round(4).tolist()}.")  # fmt: skip
+            raise Hint(
+                f"the rows add up to {result.sum(axis=1).round(3)}; each should to 1. The divisor is N(h) + T(h)."
+            )
+        raise Hint(
+            f"for pairs = {hand.astype(int).tolist()} it should be "
+            f"{_witten_bell(hand, hand.sum(axis=0)).round(4).tolist()}."
+        )
 
 
 def _merged(ids, a, b, new, once=False, unordered=False):

@@ -9,10 +9,32 @@ from . import Hint, NotAnswered, _kind, ask, near
 
 def word_pieces(answer):
     """09.1: answer(word str, vocabulary set of str) returns the pieces, a list of str: the longest first, greedily."""
-    vocabulary = {"un", "##believ", "##believable", "##able", "film", "##s", "##m", "fil", "b", "##a", "##d", "a", "u",
-                  "##n", "able", "s"}  # fmt: skip
-    cases = {"film": ["film"], "films": ["film", "##s"], "unbelievable": ["un", "##believable"],
-             "bad": ["b", "##a", "##d"], "xyz": ["[UNK]"], "filmz": ["[UNK]"]}  # fmt: skip
+    vocabulary = {
+        "un",
+        "##believ",
+        "##believable",
+        "##able",
+        "film",
+        "##s",
+        "##m",
+        "fil",
+        "b",
+        "##a",
+        "##d",
+        "a",
+        "u",
+        "##n",
+        "able",
+        "s",
+    }
+    cases = {
+        "film": ["film"],
+        "films": ["film", "##s"],
+        "unbelievable": ["un", "##believable"],
+        "bad": ["b", "##a", "##d"],
+        "xyz": ["[UNK]"],
+        "filmz": ["[UNK]"],
+    }
     for word, right in cases.items():
         result = _call(answer, word, vocabulary)
         if not isinstance(result, (list, tuple)) or not all(isinstance(piece, str) for piece in result):
@@ -123,15 +145,21 @@ def similar_batches(answer):
         longest = np.array([lengths[group].max() for group in groups])
         waste = np.dot(longest, [len(group) for group in groups]) / lengths.sum()
         if waste > 1.25:
-            raise Hint(f"padded, the batches have {waste:.2f} times the tokens of the sentences; 1.25 is allowed. "
-                       "Sort by length before you cut.")  # fmt: skip
+            raise Hint(
+                f"padded, the batches have {waste:.2f} times the tokens of the sentences; 1.25 is allowed. "
+                "Sort by length before you cut."
+            )
         steps = np.diff(longest)
         if len(groups) > 4 and ((steps >= 0).all() or (steps <= 0).all()):
-            raise Hint("the batches come in order of length: the network would see all short sentences first. "
-                       "Shuffle the batches.")  # fmt: skip
+            raise Hint(
+                "the batches come in order of length: the network would see all short sentences first. "
+                "Shuffle the batches."
+            )
         if {tuple(sorted(group)) for group in groups} == {tuple(sorted(group)) for group in others}:
-            raise Hint("the same sentences are together in every epoch. Add some noise to the lengths, or shuffle "
-                       "before a stable sort, so that companions change.")  # fmt: skip
+            raise Hint(
+                "the same sentences are together in every epoch. Add some noise to the lengths, or shuffle "
+                "before a stable sort, so that companions change."
+            )
 
 
 def _call(answer, *args):

@@ -39,17 +39,23 @@ def discriminator_loss(answer):
             (right / 2, "this is half of it: add the two means."),
             (on_real.sum() + on_fake.sum(), "take the mean over each kind, not the sum."),
             (np.r_[on_real, on_fake].mean(), "this is one mean over all. Take the mean of each kind, then add."),
-            (np.logaddexp(0, real).mean() + np.logaddexp(0, -fake).mean(), "real and fake are exchanged: a high logit "
-             "means real, so it must be cheap for real pictures."),
-            (on_real.mean() + np.logaddexp(0, -fake).mean(), "the second term rewards calling fakes real. It is "
-             "-log(1 - D), softplus(+fake)."),
+            (
+                np.logaddexp(0, real).mean() + np.logaddexp(0, -fake).mean(),
+                "real and fake are exchanged: a high logit means real, so it must be cheap for real pictures.",
+            ),
+            (
+                on_real.mean() + np.logaddexp(0, -fake).mean(),
+                "the second term rewards calling fakes real. It is -log(1 - D), softplus(+fake).",
+            ),
             (on_real.mean() - on_fake.mean(), "both terms are costs: add them."),
             (on_real.mean(), "the generated pictures are missing."),
             (on_fake.mean(), "the real pictures are missing."),
-            ((_sigmoid(real).mean() + _sigmoid(fake).mean()) / 2, "this is the source's code: no labels, no "
-             "logarithm."),
+            (
+                (_sigmoid(real).mean() + _sigmoid(fake).mean()) / 2,
+                "this is the source's code: no labels, no logarithm.",
+            ),
             (-right, "the sign is reversed: a loss is what one wants to be small."),
-        ]  # fmt: skip
+        ]
         hint_if_near(result, mistakes)
         with np.errstate(all="ignore"):
             as_probability = -np.log(real).mean() - np.log(1 - fake).mean()
@@ -80,12 +86,14 @@ def generator_gradient(answer):
             (-right * n, "the sign is reversed, and the loss is a mean: divide by the number of pictures."),
             (-D / n, "this is the gradient of log(1 - D), the loss that goes silent. Take that of -log D."),
             (-D, "this is the gradient of log(1 - D), the loss that goes silent. Take that of -log D."),
-            (-1 / D / n, "this is the derivative with respect to D. The chain rule goes on to the logit: dD/dl = "
-             "D (1 - D)."),
+            (
+                -1 / D / n,
+                "this is the derivative with respect to D. The chain rule goes on to the logit: dD/dl = D (1 - D).",
+            ),
             (-D * (1 - D) / n, "this is the gradient of -D. The logarithm is missing."),
             (np.logaddexp(0, -fake), "this is the loss of each picture. Asked is its gradient."),
             ((2 * D - 1) / n, "this is the gradient of the source's printed loss, with its second term."),
-        ]  # fmt: skip
+        ]
         hint_if_near(result, mistakes)
         raise Hint(f"for logits {fake.round(2)} it should be {right.round(4)}.")
 
@@ -117,10 +125,12 @@ def recognised_and_rarest(answer):
             (every.min() / len(p), "the balance is asked among the recognised samples, this is among all."),
             (counts.min() / len(p), "divide by the number of recognised samples, not of all."),
             (counts.max() / counts.sum(), "this is the most frequent class. Asked is the rarest."),
-            (counts[counts > 0].min() / counts.sum(), "a class that never occurs has the share 0: give np.bincount "
-             "a minlength."),
+            (
+                counts[counts > 0].min() / counts.sum(),
+                "a class that never occurs has the share 0: give np.bincount a minlength.",
+            ),
             (counts.min(), "this is a number of samples. Divide by how many are recognised."),
-        ]  # fmt: skip
+        ]
         hint_if_near(result[1], mistakes)
         raise Hint(f"the share recognised is right; that of the rarest class should be {right[1]:.3f}.")
 
@@ -147,9 +157,11 @@ def diagonal_frechet(answer):
             (means + np.sum(va + vb), "the mixed term is missing: va + vb - 2 √(va vb)."),
             (means + np.sum(va + vb - np.sqrt(va * vb)), "the mixed term counts twice: - 2 √(va vb)."),
             (right / d, "sum over the features, do not average."),
-            ((a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, "each feature has a mean and a "
-             "variance of its own: axis=0."),
-        ]  # fmt: skip
+            (
+                (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2,
+                "each feature has a mean and a variance of its own: axis=0.",
+            ),
+        ]
         hint_if_near(result, mistakes)
         raise Hint(f"for clouds of shapes {a.shape} and {b.shape} it should be {right:.4f}, got {float(result):.4f}.")
 

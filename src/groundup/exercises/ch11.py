@@ -8,8 +8,11 @@ from . import Hint, ask, hint_if_near, near
 def combine(answer):
     """11.1: answer(parts (N, d), sizes (N,)) returns the gradient (d,) of the whole batch."""
     rng = np.random.default_rng(111)
-    cases = [(np.array([[1.0], [19 / 3]]), np.array([1, 3])), (rng.normal(size=(5, 3)), rng.integers(2, 60, 5)),
-             (rng.normal(size=(3, 4)), np.array([7, 7, 9]))]  # fmt: skip
+    cases = [
+        (np.array([[1.0], [19 / 3]]), np.array([1, 3])),
+        (rng.normal(size=(5, 3)), rng.integers(2, 60, 5)),
+        (rng.normal(size=(3, 4)), np.array([7, 7, 9])),
+    ]
     for parts, sizes in cases:
         result = ask(answer, parts, sizes, shapes=(parts.shape[1:],))
         right = sizes @ parts / sizes.sum()
@@ -31,8 +34,12 @@ def combine(answer):
 
 def ring_time(answer):
     """11.2: answer(numbers, workers, latency, rate) returns the seconds of a ring all-reduce of float32 numbers."""
-    for numbers, workers, latency, rate in ((1_000_000, 4, 1e-4, 1e9), (64, 8, 5e-5, 2e9), (3_000_000, 2, 2e-3, 1e8),
-                                            (1_000, 1, 1e-3, 1e9)):  # fmt: skip
+    for numbers, workers, latency, rate in (
+        (1_000_000, 4, 1e-4, 1e9),
+        (64, 8, 5e-5, 2e9),
+        (3_000_000, 2, 2e-3, 1e8),
+        (1_000, 1, 1e-3, 1e9),
+    ):
         result = ask(answer, numbers, workers, latency, rate)
         rounds, size = 2 * (workers - 1), 4 * numbers
         right = rounds * (latency + size / workers / rate)
@@ -71,27 +78,42 @@ def device_parts(answer):
             continue
         whole = hidden @ B
         mistakes = [
-            (np.array([X @ a @ b for a, b in zip(columns, rows, strict=True)]), "the ReLU between the layers is "
-             "missing."),
-            (np.array([np.maximum(X @ a @ b, 0) for a, b in zip(columns, rows, strict=True)]), "the ReLU comes "
-             "between the two layers, not after them."),
-            (np.array([np.maximum(np.maximum(X @ a, 0) @ b, 0) for a, b in zip(columns, rows, strict=True)]),
-             "there is no ReLU after the second layer; with it the parts no longer add up."),
-            (np.repeat(whole[None], devices, axis=0), "this gives the whole output to each. The *sum* of the parts "
-             "should be the output, and no device may hold all of A and B."),
-            (np.repeat(whole[None] / devices, devices, axis=0), "the sum is right, but each device did everything. "
-             "Cut A by columns and B by rows."),
+            (
+                np.array([X @ a @ b for a, b in zip(columns, rows, strict=True)]),
+                "the ReLU between the layers is missing.",
+            ),
+            (
+                np.array([np.maximum(X @ a @ b, 0) for a, b in zip(columns, rows, strict=True)]),
+                "the ReLU comes between the two layers, not after them.",
+            ),
+            (
+                np.array([np.maximum(np.maximum(X @ a, 0) @ b, 0) for a, b in zip(columns, rows, strict=True)]),
+                "there is no ReLU after the second layer; with it the parts no longer add up.",
+            ),
+            (
+                np.repeat(whole[None], devices, axis=0),
+                "this gives the whole output to each. The *sum* of the parts "
+                "should be the output, and no device may hold all of A and B.",
+            ),
+            (
+                np.repeat(whole[None] / devices, devices, axis=0),
+                "the sum is right, but each device did everything. Cut A by columns and B by rows.",
+            ),
             (right[::-1], "these are the right parts in the reverse order of devices."),
-        ]  # fmt: skip
+        ]
         if d % devices == 0:
-            early = np.array([np.maximum(x @ a, 0) for x, a in
-                              zip(np.split(X, devices, axis=1), np.split(A, devices), strict=True)])  # fmt: skip
-            mistakes.append((early @ B, "A is cut by rows here, and ReLU of parts is not a part of ReLU. Cut it by "
-                             "columns."))  # fmt: skip
+            early = np.array(
+                [np.maximum(x @ a, 0) for x, a in zip(np.split(X, devices, axis=1), np.split(A, devices), strict=True)]
+            )
+            mistakes.append(
+                (early @ B, "A is cut by rows here, and ReLU of parts is not a part of ReLU. Cut it by columns.")
+            )
         hint_if_near(result, mistakes)
         if near(result.sum(axis=0), whole):
-            raise Hint("the sum is the output, but the parts are others: device i has the i-th band of A's columns "
-                       "and the same band of B's rows.")  # fmt: skip
+            raise Hint(
+                "the sum is the output, but the parts are others: device i has the i-th band of A's columns "
+                "and the same band of B's rows."
+            )
         if n == m and near(result.transpose(0, 2, 1), right):
             raise Hint("each part is transposed.")
         gap = np.abs(result.sum(axis=0) - whole).max()
@@ -115,12 +137,14 @@ def bytes_on_a_device(answer):
             (parameters * (2 + shared), "the states are missing: 12 bytes each, over all workers."),
             (parameters * (2 + 12 / workers), "the gradients are missing."),
             (parameters * (shared + 12 / workers), "the weights are missing."),
-            (parameters * (2 + shared + 8 / workers), "the states are the copy in 32 bits as well as Adam's two "
-             "averages: 12 bytes."),
+            (
+                parameters * (2 + shared + 8 / workers),
+                "the states are the copy in 32 bits as well as Adam's two averages: 12 bytes.",
+            ),
             (right * workers, "this is for all devices together."),
             (right / 1e9, "these are gigabytes. Asked are bytes."),
             (parameters * (4 + shared + 12 / workers), "a weight has 2 bytes here."),
-        ]  # fmt: skip
+        ]
         hint_if_near(result, mistakes)
         case = f"{parameters:.3g} parameters, {workers} workers, gradients={gradients}"
         raise Hint(f"for {case} it should be {right:.4g}, got {float(result):.4g}.")
@@ -137,15 +161,20 @@ def reduce_scatter(answer):
             continue
         mistakes = [
             (parts, "nothing was sent: this is what the workers began with."),
-            (np.repeat(parts.sum(axis=0)[None], N, axis=0), "this is the whole all-reduce. After the first half each "
-             "worker has one finished chunk, the others are partly added."),
+            (
+                np.repeat(parts.sum(axis=0)[None], N, axis=0),
+                "this is the whole all-reduce. After the first half each "
+                "worker has one finished chunk, the others are partly added.",
+            ),
             (_rounds(parts, N), "this is one round too many: N - 1 rounds."),
             (_rounds(parts, N - 2), "one round is missing: N - 1 rounds."),
             (_rounds(parts, N - 1, keep=False), "the packet replaces the worker's own chunk here. Add it."),
             (_rounds(parts, N - 1, to=-1), "the packets go to the worker on the left. The right neighbour is k + 1."),
-            (_rounds(parts, N - 1, forward=True), "in round t worker k sends chunk k - t, which it has just added to; "
-             "this sends k + t."),
-        ]  # fmt: skip
+            (
+                _rounds(parts, N - 1, forward=True),
+                "in round t worker k sends chunk k - t, which it has just added to; this sends k + t.",
+            ),
+        ]
         hint_if_near(result, mistakes)
         raise Hint(f"with {N} workers, worker 0 should end with chunk {1 % N} finished: {right[0, 1 % N].round(3)}.")
 
