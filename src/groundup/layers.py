@@ -1,4 +1,4 @@
-"""The NumPy network of chapter 02: layers that go forward and backward, losses with their gradients, and training.
+"""The NumPy network of chapter 02, as far as later chapters use it: layers that go forward and backward, and a loss.
 
 Examples are rows everywhere: a batch is (B, d). A layer's `backward` takes the gradient of the loss with respect to
 what its last `forward` returned, and returns the one with respect to what that `forward` was given. Every formula is
@@ -47,28 +47,6 @@ class Dense:
         return G @ self.W.T if to_inputs else None
 
 
-class Sigmoid:
-    """1 / (1 + exp(-z)), for any shape. Its derivative is a (1 - a)."""
-
-    def forward(self, Z):
-        self.A = sigmoid(Z)
-        return self.A
-
-    def backward(self, G):
-        return G * self.A * (1 - self.A)
-
-
-class Tanh:
-    """tanh(z), for any shape. Its derivative is 1 - a²."""
-
-    def forward(self, Z):
-        self.A = np.tanh(Z)
-        return self.A
-
-    def backward(self, G):
-        return G * (1 - self.A**2)
-
-
 class ReLU:
     """max(0, z), for any shape. Its derivative is 1 above zero and 0 below; at zero we take 0, as TensorFlow does."""
 
@@ -78,50 +56,6 @@ class ReLU:
 
     def backward(self, G):
         return G * self.on
-
-
-def sigmoid(Z):
-    """1 / (1 + exp(-Z)), as exp(-log(1 + exp(-Z))), which overflows for no Z."""
-    return np.exp(-np.logaddexp(0, -Z))
-
-
-def mean_squared_error(prediction, target):
-    """Mean over all entries of (prediction - target)², and its gradient, 2 (prediction - target) / entries.
-
-    Args:
-        prediction, target: float arrays of one shape, (B, m); they are never broadcast.
-
-    Returns:
-        loss, in squared units of the target, and its gradient (B, m), already divided by the number of entries.
-
-    Raises:
-        ValueError: shapes that differ or are empty; it names both.
-    """
-    _same_shape(prediction, target)
-    error = prediction - target
-    return np.mean(error**2), 2 * error / error.size
-
-
-def binary_cross_entropy(logits, labels):
-    """Mean over all entries of the cross-entropy of sigmoid(logits), and its gradient, (p - y) / entries.
-
-    Args:
-        logits: (B, m) float; any real scores, no sigmoid applied.
-        labels: (B, m) float, each from 0 to 1.
-
-    Returns:
-        loss, in nats per entry, and its gradient (B, m), already divided by the number of entries.
-
-    Raises:
-        ValueError: shapes that differ or are empty, or a label outside 0..1; it names them.
-
-    Source: Bishop, Pattern Recognition and Machine Learning (2006), section 4.3.2.
-    """
-    _same_shape(logits, labels)
-    if not (labels.min() >= 0 and labels.max() <= 1):
-        raise ValueError(f"labels go from {labels.min()} to {labels.max()}, they should lie in 0..1.")
-    loss = np.mean(np.logaddexp(0, logits) - labels * logits)
-    return loss, (sigmoid(logits) - labels) / logits.size
 
 
 def cross_entropy(logits, labels):
@@ -153,11 +87,6 @@ def cross_entropy(logits, labels):
     loss = np.mean(np.log(total[:, 0]) - shifted[right])
     p[right] -= 1
     return loss, p / len(labels)
-
-
-def _same_shape(a, b):
-    if a.shape != b.shape or not a.size:
-        raise ValueError(f"shapes {a.shape} and {b.shape}: they should be the same, and not empty.")
 
 
 class Network:
@@ -203,13 +132,8 @@ def he(rng, inputs, outputs):
     return rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
 
 
-def glorot(rng, inputs, outputs):
-    """Weights (inputs, outputs) from N(0, 2 / (inputs + outputs)), for tanh. Source: Glorot and Bengio (2010)."""
-    return rng.normal(0, np.sqrt(2 / (inputs + outputs)), (inputs, outputs))
-
-
-def mlp(rng, widths, activation=ReLU, initial=he, dtype=np.float64):
-    """A Network of Dense layers of these widths, inputs first, biases zero, with an activation between layers.
+def mlp(rng, widths, dtype=np.float64):
+    """A Network of Dense layers of these widths, inputs first, biases zero, with a ReLU between layers.
 
     Raises ValueError for fewer than two widths or a width below 1.
     """
@@ -217,30 +141,5 @@ def mlp(rng, widths, activation=ReLU, initial=he, dtype=np.float64):
         raise ValueError(f"widths {widths}: at least two are needed, each at least 1.")
     layers = []
     for inputs, outputs in itertools.pairwise(widths):
-        layers += [Dense(initial(rng, inputs, outputs).astype(dtype), np.zeros(outputs, dtype)), activation()]
+        layers += [Dense(he(rng, inputs, outputs).astype(dtype), np.zeros(outputs, dtype)), ReLU()]
     return Network(layers[:-1])
-
-
-def train_epoch(network, loss, X, y, rng, learning_rate, momentum=0.0, batch_size=32):
-    """Train once on every example, in random order, in batches of `batch_size`; the last one may be smaller.
-
-    Args:
-        network, loss, rng: a Network, one of the losses above, and a numpy.random.Generator that shuffles.
-        X, y: (n, d), and what the loss takes for n examples.
-
-    Returns:
-        float, the mean loss of the examples, each measured before the step its batch was used for.
-
-    Raises:
-        ValueError: X and y of different lengths or empty, or a batch size below 1.
-    """
-    if len(X) != len(y) or not len(X) or batch_size < 1:
-        raise ValueError(f"{len(X)} examples, {len(y)} targets, batches of {batch_size}.")
-    order, total = rng.permutation(len(X)), 0.0
-    for first in range(0, len(X), batch_size):
-        rows = order[first : first + batch_size]
-        value, G = loss(network.forward(X[rows]), y[rows])
-        network.backward(G)
-        network.step(learning_rate, momentum)
-        total += value * len(rows)
-    return total / len(X)

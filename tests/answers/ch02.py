@@ -33,7 +33,9 @@ def classify(X, y, X_new, rng, widths=(2, 32, 32, 3), epochs=150):
     network = layers.mlp(rng, list(widths))
     for epoch in range(epochs):
         rate = 0.1 * (1 - epoch / epochs)
-        layers.train_epoch(network, layers.cross_entropy, (X - mean) / std, y, rng, rate, 0.9)
+        for rows in np.array_split(rng.permutation(len(X)), -(-len(X) // 32)):
+            network.backward(layers.cross_entropy(network.forward((X[rows] - mean) / std), y[rows])[1])
+            network.step(rate, 0.9)
     return network.forward((X_new - mean) / std).argmax(axis=1)
 
 
