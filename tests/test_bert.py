@@ -101,9 +101,11 @@ def parts():
     model = keras.Model([values, mask], keras.layers.Dense(2)(x))
     first = model.get_weights()
 
-    def train(epochs=3, state=None, callbacks=(), labels=labels):
+    def train(epochs=3, state=None, callbacks=(), labels=labels, steps=None, losses=None):
         model.set_weights(first)
-        bert.fit(model, rows, labels, keras.optimizers.AdamW(0.01), epochs, 9, state, callbacks)
+        found = bert.fit(model, rows, labels, keras.optimizers.AdamW(0.01), epochs, 9, state, callbacks, steps)
+        if losses is not None:
+            losses += found
         return model.get_weights()
 
     class Cut(keras.callbacks.Callback):
@@ -120,6 +122,14 @@ def test_repeats(parts, tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(train(), whole, strict=True))
     hard = np.eye(2, dtype=np.float32)[labels]
     assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(train(labels=hard), whole, strict=True))
+
+
+def test_the_first_steps_are_those_of_the_whole_training(parts):
+    train, _, _ = parts
+    whole, begun = [], []
+    train(losses=whole)
+    train(losses=begun, steps=2)
+    assert len(whole) > 2 and np.allclose(begun, whole[:2], atol=1e-6) and len(begun) == 2
 
 
 def test_goes_on_after_an_interruption(parts, tmp_path, capsys):
