@@ -12,7 +12,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test portable lab doctor setup workshop grade wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
+.PHONY: help run check test portable lab doctor setup workshop grade wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -45,10 +45,8 @@ NBVAL = $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/
 # Two processes, so that a core that one leaves idle serves the other; conftest.py says who takes what.
 # No reordering by the number of tests, which says nothing of their time.
 TWO = -n 2 --no-loadscope-reorder --durations=30 --durations-min=1
-# NB=01 selects what has "01_" in its name; NB="01 02" either
-empty :=
-CHOSEN = $(foreach n,$(NB),$(if $(filter 0% 1%,$(n)),$(firstword $(subst _, ,$(n)))_,$(n)))
-SELECT = $(if $(NB),-k "$(subst $(empty) , or ,$(strip $(CHOSEN)))")
+# NB=01 or NB=01_gradient_descent: of the slow tests those that have 01 in their names
+SELECT = $(if $(NB),--about "$(foreach n,$(NB),$(if $(filter 0% 1%,$(n)),$(firstword $(subst _, ,$(n))),$(n)))")
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
@@ -56,9 +54,15 @@ help:  ## this list
 run: setup  ## run the chapters (NB="01 02"), results and pages in OUT
 	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" $(ARGS)
 
-test: setup  ## lint, unit tests, and every chapter's outputs compared
+check: setup  ## lint, form, texts and all tests that need no TensorFlow: two minutes
 	@$(PY) -m ruff check .
-	@exec $(NBVAL) $(TWO) $(if $(NB),tests/test_notebooks.py,tests) notebooks $(SELECT) $(ARGS)
+	@$(PY) -m ruff format --check --quiet . || { echo "make tidy brings all files into their form"; exit 1; }
+	@exec $(PY) -m pytest -n 2 tests -m "not slow" $(ARGS)
+
+test: setup  ## the same, the slow tests, and every chapter's outputs compared (NB=01: all that concerns chapter 01)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet . || { echo "make tidy brings all files into their form"; exit 1; }
+	@exec $(NBVAL) $(TWO) tests notebooks $(SELECT) $(ARGS)
 
 portable: setup  ## the chapters' outputs again: without oneDNN, with one thread, with other BLAS kernels
 	@for way in "TF_ENABLE_ONEDNN_OPTS=0" "OPENBLAS_CORETYPE=Nehalem" "OPENBLAS_CORETYPE=Sandybridge" \
@@ -118,6 +122,7 @@ records: setup  ## for authors: measure a chapter's record again, NB=06 (goes on
 	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
+	@$(PY) -m ruff format --quiet .
 	@exec $(PY) -m coursetools.tidy notebooks/*.ipynb
 
 lock:  ## for authors: requirements.txt anew from pyproject.toml (ARGS=--upgrade takes newer versions)

@@ -1,18 +1,44 @@
-"""What every test run shares: no network, nbval's limits, and how `make test` divides work between two processes."""
+"""What every test run shares: no network, nbval's limits, the tiers, and how `make test` divides work between two.
+
+Tests that start TensorFlow, a kernel or many processes are marked slow, file by file; `make check` leaves them and the
+chapters out. `make test NB=03` takes all that is fast, and of the rest what is about chapter 03.
+"""
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent
+SLOW = {"bert", "cluster", "exercises", "gan", "gpt", "grade", "image_folder", "layers", "offline", "run", "session",
+        "training"}  # fmt: skip
 
 
 def pytest_configure():
     # Kernels and other Python processes that a test starts inherit it, and have no network.
     paths = [str(ROOT / "src" / "coursetools" / "offline"), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--about", default="", help="of the slow tests only those about these chapters: '03 my_text'")
+
+
+def pytest_collection_modifyitems(config, items):
+    kept, left = [], []
+    names = "|".join(map(re.escape, config.option.about.split()))
+    for item in items:
+        stem = item.path.stem.removeprefix("test_")
+        slow = item.path.suffix == ".ipynb" or stem in SLOW or stem.startswith(("chapter", "my_"))
+        if slow:
+            item.add_marker("slow")
+        about = re.search(rf"(?<![0-9])({names})(?![0-9])", item.nodeid) if names else True
+        (kept if about or not slow else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 def pytest_collectstart(collector):
