@@ -14,15 +14,9 @@ import threading
 
 import numpy as np
 
+from .engine import Hint, NotAnswered, what_was_raised
+
 SECONDS = 10  # an answer that takes longer is cut short
-
-
-class NotAnswered(Exception):
-    """The answer is the untouched stub."""
-
-
-class Hint(Exception):
-    """The answer is not right yet; the message says what to look at."""
 
 
 class _TooLong(BaseException):
@@ -55,8 +49,10 @@ def grade(number, answer):
         verdict = f"not yet: {hint}"
     except _TooLong:
         verdict = f"not yet: it was still running after {SECONDS} s. Is there a loop that never ends?"
-    except (Exception, SystemExit) as error:
-        verdict = f"not yet: checking it ended in {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        verdict = f"not yet: checking it ended in {what_was_raised(error)}"
     if printed.getvalue():
         print(printed.getvalue().rstrip("\n"))
     return verdict
