@@ -42,12 +42,13 @@ class Case(NamedTuple):
     `wrong` are pairs (mistake, hint), tried in their order. A mistake is a wrong result, written like `right`; or a
     function that is true of it; or what `check` raises: a class (Hint for all it raises) or WrongShape(shape).
     In a hint, ``{got}`` is replaced by what came back, as in str.format: ``{got:.4f}``, ``{got[0]}``, ``{got.shape}``.
+    A hint that must compute something from it is a function of it.
     """
 
     args: tuple
     right: Any
     wrong: list
-    otherwise: str  # the hint for a result that is none of these
+    otherwise: Any  # the hint for a result that is none of these
     rtol: float = 1e-6
     atol: float = 0.0
 
@@ -79,7 +80,7 @@ def call(answer, *args):
     try:
         result = answer(*copies)
     except (Exception, SystemExit) as error:
-        raise Hint(f"it raised {what_was_raised(error)}") from None
+        raise Hint(f"{_shown(args)}it raised {what_was_raised(error)}") from None
     if result is None or result is ...:
         raise NotAnswered
     for before, after in zip(args, copies, strict=True):
@@ -175,11 +176,15 @@ def _run(case, answer):
     failed = isinstance(got, Hint)
     if not failed and near(got, case.right, case.rtol, case.atol):
         return
-    with np.printoptions(precision=4, suppress=True):
-        for mistake, words in case.wrong:
-            if _is(got, mistake, case):
-                raise Hint(words.format(got=got)) from None
-        raise got if failed else Hint(case.otherwise.format(got=got))
+    for mistake, words in case.wrong:
+        if _is(got, mistake, case):
+            raise _filled(words, got) from None
+    raise got if failed else _filled(case.otherwise, got)
+
+
+def _filled(words, got):
+    with np.printoptions(precision=3, suppress=True, linewidth=10_000):
+        return Hint(words(got) if callable(words) else words.format(got=got))
 
 
 def _is(got, mistake, case):
@@ -190,6 +195,12 @@ def _is(got, mistake, case):
     if isinstance(got, Hint):
         return False
     return mistake(got) if callable(mistake) else near(got, mistake, case.rtol, case.atol)
+
+
+def _shown(args):
+    """Arguments that fit into half a line, in words."""
+    text = ", ".join(str(arg.tolist() if isinstance(arg, np.ndarray) else arg) for arg in args)
+    return f"called with ({text}) " if len(text) <= 60 and "Generator" not in text else ""
 
 
 def _words(result):
