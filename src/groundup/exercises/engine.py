@@ -159,12 +159,16 @@ def kind(value):
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+    return f"an {name}" if name.startswith(tuple("aeiou")) else f"a {name}"
 
 
 def what_was_raised(error):
     """An exception's type and the first line of its message."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    try:
+        message = str(error).partition("\n")[0]
+    except Exception:
+        message = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {message}"
 
 
 def _run(case, answer):
