@@ -52,10 +52,7 @@ def mse_gradient():
                 (gradient(error, -2 / n), "the sign is reversed. The error is prediction minus target."),
                 (gradient(error, 2), "you forgot to divide by the number of examples."),
                 (gradient(error, 1 / n), "the factor 2 from the square is missing."),
-                (
-                    gradient(error, 1),
-                    "this is the gradient of the half-sum; the mean squared error has 2/n in front.",
-                ),
+                (gradient(error, 1), "this is the gradient of the half-sum; the mean squared error has 2/n in front."),
                 (gradient(X @ w - y, 2 / n), "the prediction is X @ w + b: the bias is missing from it."),
                 ((dw, ...), "dw is right, db is not. The bias has the input 1 in every example."),
                 ((..., db), "db is right, dw is not. Each error is multiplied by its own example's features."),
@@ -130,10 +127,7 @@ def adam_step():
                     (..., new_m, new_v),
                     f"m and v are right, w is not at step {t}. Its step is -rate * m_hat / (sqrt(v_hat) + epsilon).",
                 ),
-                (
-                    (..., new_m, beta2 * v + (1 - beta2) * g),
-                    "v averages the squares of the gradient: g**2, not g.",
-                ),
+                ((..., new_m, beta2 * v + (1 - beta2) * g), "v averages the squares of the gradient: g**2, not g."),
                 ((..., new_m, ...), f"v is not right at step {t}: it should be beta2 * v + (1 - beta2) * g**2."),
                 ((..., beta1 * m + g, ...), "m is an average: the new gradient enters with weight 1 - beta1, not 1."),
                 ((..., (1 - beta1) * m + beta1 * g, ...), "in m, beta1 and 1 - beta1 are exchanged."),

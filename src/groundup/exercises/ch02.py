@@ -130,10 +130,7 @@ def softmax_gradient():
                 ),
                 (right * p * (1 - p), cancelled),
                 ((p - y) * p * (1 - p), cancelled),
-                (
-                    (logits - y) / B,
-                    "these are logits minus truth. Make the logits probabilities first, by softmax.",
-                ),
+                ((logits - y) / B, "these are logits minus truth. Make the logits probabilities first, by softmax."),
             ],
             f"for logits {logits[0].round(2)} and label {labels[0]}, of {B} rows, it should begin with "
             f"{right[0].round(3)}.",

@@ -230,10 +230,7 @@ def speed_up():
                     (..., np.sum(sizes * seconds) / np.sum(sizes**2), ...),
                     "this line goes through the origin: it has no fixed cost a.",
                 ),
-                (
-                    (a, b, after / before),
-                    "this is the share of the time that is left; the speed-up is one over it.",
-                ),
+                ((a, b, after / before), "this is the share of the time that is left; the speed-up is one over it."),
                 ((a, b, before / images), "the fixed cost does not vanish: it is paid once in k steps, a / k a step."),
                 ((a, b, k), "only the fixed cost is shared; the images still cost b each."),
                 ((a, b, (a + b) / (a / k + b)), "a step has batch_size images: they cost b * batch_size."),
@@ -247,10 +244,4 @@ def speed_up():
         )
 
 
-GRADERS = {
-    "03.1": loss_from_logits,
-    "03.2": prepare,
-    "03.3": three_sets,
-    "03.4": surest_mistakes,
-    "03.5": speed_up,
-}
+GRADERS = {"03.1": loss_from_logits, "03.2": prepare, "03.3": three_sets, "03.4": surest_mistakes, "03.5": speed_up}

@@ -87,10 +87,7 @@ def layer_size():
                     (..., area * filters + filters),
                     "a filter spans all channels of its input: kernel * kernel * channels weights each.",
                 ),
-                (
-                    (..., kernel * channels * filters + filters),
-                    "a kernel has kernel * kernel places, not kernel.",
-                ),
+                ((..., kernel * channels * filters + filters), "a kernel has kernel * kernel places, not kernel."),
                 ((..., weights + channels), all_filters),
                 ((..., area * channels + 1), all_filters),
                 ((..., count * out**2), every_place),

@@ -154,9 +154,4 @@ def warm_cosine():
             )
 
 
-GRADERS = {
-    "07.1": block_parameters,
-    "07.2": fold,
-    "07.3": batch_norm_gradient,
-    "07.4": warm_cosine,
-}
+GRADERS = {"07.1": block_parameters, "07.2": fold, "07.3": batch_norm_gradient, "07.4": warm_cosine}

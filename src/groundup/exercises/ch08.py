@@ -102,10 +102,7 @@ def causal_weights():
                     "to -inf before it.",
                 ),
                 (masked(scores, forbidden=0), "a forbidden score of 0 still weighs e⁰ = 1. Use -inf."),
-                (
-                    masked(scores, allowed.T),
-                    "the mask lies the wrong way round: row t may see columns 0 to t.",
-                ),
+                (masked(scores, allowed.T), "the mask lies the wrong way round: row t may see columns 0 to t."),
                 (masked(scores.T), "queries and keys are exchanged: rows are queries."),
                 (
                     masked(scores.T, allowed.T).T,
@@ -189,10 +186,7 @@ def witten_bell():
                     where_met((pairs + 1) / (N + A)),
                     "this adds one to each count (Laplace). Here T(h) is shared out, like the shorter model.",
                 ),
-                (
-                    where_met((pairs + T / A) / np.maximum(N + T, 1)),
-                    "below order 2 comes order 1, not 1/A at once.",
-                ),
+                (where_met((pairs + T / A) / np.maximum(N + T, 1)), "below order 2 comes order 1, not 1/A at once."),
                 (
                     where_met((pairs + T * plain) / np.maximum(N + T, 1)),
                     "order 1 must be smoothed too, with 1/A below it.",
@@ -254,10 +248,4 @@ def _witten_bell(pairs, counts):
     return np.where(N > 0, (pairs + T * shorter) / np.maximum(N + T, 1), shorter)
 
 
-GRADERS = {
-    "08.1": bits_from_nats,
-    "08.2": merge_pair,
-    "08.3": causal_weights,
-    "08.4": nucleus,
-    "08.5": witten_bell,
-}
+GRADERS = {"08.1": bits_from_nats, "08.2": merge_pair, "08.3": causal_weights, "08.4": nucleus, "08.5": witten_bell}

@@ -22,7 +22,7 @@ def word_pieces():
                 (
                     lambda got: len(got) > 1 and got[-1] == "[UNK]",
                     f"{word!r}: when the rest of a word cannot be spelled, the whole word becomes one [UNK].",
-                ),
+                )
             ]
             otherwise = f"{word!r} cannot be spelled with this vocabulary: it should be ['[UNK]'], got {{got}}."
         else:
@@ -52,16 +52,11 @@ def pad():
         ids = np.zeros(mask.shape)
         ids[mask] = np.concatenate(rows)
         wrong = [
-            (
-                WrongShape,
-                f"for rows of {lengths} and multiple {multiple} both have shape ({len(rows)}, {T}). {{got}}",
-            ),
+            (WrongShape, f"for rows of {lengths} and multiple {multiple} both have shape ({len(rows)}, {T}). {{got}}"),
             ((..., ~mask), "the mask is the wrong way round: 1 where there is a token, 0 where there is padding."),
         ]
         if multiple > 1:
-            wrong.append(
-                ((..., np.ones_like(mask)), "the mask is 1 everywhere, so padding would be read like words."),
-            )
+            wrong.append(((..., np.ones_like(mask)), "the mask is 1 everywhere, so padding would be read like words."))
         wrong += [
             (
                 lambda got, mask=mask: np.array_equal(got[0][:, ::-1] != 0, mask),
@@ -95,10 +90,7 @@ def masked_mean():
                 ),
                 (sums / T, "the sum is right, but divide by each sentence's own number of tokens, not by T."),
                 (sums, "this is the sum over the tokens. Divide by how many there are."),
-                (
-                    H[:, 0],
-                    "this is the vector of the first token. Asked is the mean over all that the mask keeps.",
-                ),
+                (H[:, 0], "this is the vector of the first token. Asked is the mean over all that the mask keeps."),
             ],
             f"for H of shape ({n}, {T}, {d}) the first entry should be {sums[0, 0] / lengths[0]:.4f}.",
         )
@@ -183,10 +175,4 @@ def _groups(result):
     return [group.astype(np.int64) for group in groups]
 
 
-GRADERS = {
-    "09.1": word_pieces,
-    "09.2": pad,
-    "09.3": masked_mean,
-    "09.4": warm_up,
-    "09.5": similar_batches,
-}
+GRADERS = {"09.1": word_pieces, "09.2": pad, "09.3": masked_mean, "09.4": warm_up, "09.5": similar_batches}

@@ -15,10 +15,7 @@ def best_discriminator():
             (p, q),
             right,
             [
-                (
-                    q / (p + q),
-                    "this is the probability that an example is generated. D is the one that it is real.",
-                ),
+                (q / (p + q), "this is the probability that an example is generated. D is the one that it is real."),
                 (p / q, "this is a ratio, p to q. A probability needs the share of p in both: divide by p + q."),
                 (right > 0.5, "this decides. The best discriminator says how sure one can be."),
                 (
@@ -47,10 +44,7 @@ def discriminator_loss():
             [
                 (right / 2, "this is half of it: add the two means."),
                 (on_real.sum() + on_fake.sum(), "take the mean over each kind, not the sum."),
-                (
-                    np.r_[on_real, on_fake].mean(),
-                    "this is one mean over all. Take the mean of each kind, then add.",
-                ),
+                (np.r_[on_real, on_fake].mean(), "this is one mean over all. Take the mean of each kind, then add."),
                 (
                     np.logaddexp(0, real).mean() + rewarded,
                     "real and fake are exchanged: a high logit means real, so it must be cheap for real pictures.",
@@ -136,16 +130,10 @@ def recognised_and_rarest():
                     "a class that never occurs has the share 0: give np.bincount a minlength.",
                 ),
                 ((share, counts.min()), "this is a number of samples. Divide by how many are recognised."),
-                (
-                    (share, ...),
-                    f"the share recognised is right; that of the rarest class should be {rarest:.3f}.",
-                ),
+                ((share, ...), f"the share recognised is right; that of the rarest class should be {rarest:.3f}."),
                 (((top > sure).mean(), ...), "a probability of exactly `sure` counts, too: at least."),
                 ((kept.sum(), ...), "this is a number of samples. Divide by how many there are."),
-                (
-                    ((p >= sure).mean(), ...),
-                    "this averages over all entries of p. Take the largest of each row first.",
-                ),
+                (((p >= sure).mean(), ...), "this averages over all entries of p. Take the largest of each row first."),
                 ((top.mean(), ...), "this is the mean confidence. Count the samples that reach `sure`."),
             ],
             f"the share recognised should be {share:.3f}.",

@@ -23,10 +23,7 @@ def combine():
                 (parts.mean(axis=0), "this is the plain mean. A shard with more examples counts for more."),
                 (parts.sum(axis=0), "this is the sum. Each part is a mean; the batch's gradient is one, too."),
                 (sizes @ parts, "this is the sum over all examples. Divide by how many there are in all."),
-                (
-                    sizes @ parts / len(sizes),
-                    "divide by the number of all examples, not by the number of workers.",
-                ),
+                (sizes @ parts / len(sizes), "divide by the number of all examples, not by the number of workers."),
                 (parts.sum(axis=0) / sizes.sum(), "multiply each part by its size: a part is a mean, not a sum."),
                 (
                     turned @ parts / turned.sum(),
@@ -63,10 +60,7 @@ def ring_time():
                 (rounds * (latency + 8 * chunk / rate), "the rate is in bytes per second, not in bits."),
                 (right / 2, "this is one half of the ring. After adding, the finished chunks go round as well."),
                 (rounds * (latency + size / rate), "a message is one chunk, the workers' share of the gradient."),
-                (
-                    rounds * latency + chunk / rate,
-                    "every round sends a chunk: the bytes count in each of them.",
-                ),
+                (rounds * latency + chunk / rate, "every round sends a chunk: the bytes count in each of them."),
                 (latency + rounds * chunk / rate, "every round has its latency."),
                 (rounds * chunk / rate, "the latency is missing."),
                 (rounds * latency, "the bytes are missing."),
@@ -182,10 +176,7 @@ def reduce_scatter():
                 ),
                 (_rounds(parts, N), "this is one round too many: N - 1 rounds."),
                 (_rounds(parts, N - 2), "one round is missing: N - 1 rounds."),
-                (
-                    _rounds(parts, N - 1, keep=False),
-                    "the packet replaces the worker's own chunk here. Add it.",
-                ),
+                (_rounds(parts, N - 1, keep=False), "the packet replaces the worker's own chunk here. Add it."),
                 (
                     _rounds(parts, N - 1, to=-1),
                     "the packets go to the worker on the left. The right neighbour is k + 1.",
@@ -218,10 +209,4 @@ def _rounds(parts, rounds, keep=True, to=1, forward=False):
     return held
 
 
-GRADERS = {
-    "11.1": combine,
-    "11.2": ring_time,
-    "11.3": device_parts,
-    "11.4": bytes_on_a_device,
-    "11.5": reduce_scatter,
-}
+GRADERS = {"11.1": combine, "11.2": ring_time, "11.3": device_parts, "11.4": bytes_on_a_device, "11.5": reduce_scatter}
