@@ -7,12 +7,14 @@ of (number, answer, words of the hint).
 import importlib
 import itertools
 import pkgutil
+import re
 import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from groundup import check, exercises
+from groundup.exercises.engine import Case, Hint, NotFinite, WrongShape, table
 
 
 def boom(*args):
@@ -56,8 +58,20 @@ HOSTILE = {
 }
 
 
+# An exercise for each kind of answer: `check` treats them differently, or the exercise does by itself.
+KINDS = {
+    "a number": "01.1",
+    "an array": "02.1",
+    "several values": "01.2",
+    "words": "09.1",
+    "whole numbers": "08.2",
+    "sets of indices": "03.3",
+    "batches": "09.5",
+}
+
 CHAPTERS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name.startswith("ch")]
-EXERCISES = [n for name in CHAPTERS for n in importlib.import_module(f"groundup.exercises.{name}").GRADERS]
+GRADERS = {n: g for name in CHAPTERS for n, g in importlib.import_module(f"groundup.exercises.{name}").GRADERS.items()}
+EXERCISES = list(GRADERS)
 ANSWERS = [importlib.import_module(f"answers.{name}") for name in CHAPTERS]
 SOLUTIONS = {number: answer for chapter in ANSWERS for number, answer in chapter.SOLUTIONS.items()}
 MISTAKES = [mistake for chapter in ANSWERS for mistake in chapter.MISTAKES]
@@ -95,11 +109,46 @@ def test_a_mistake_gets_the_hint_that_fits(number, answer, words):
     assert any(all(part in verdict for part in either.split("…")) for either in words.split("|")), verdict
 
 
-@pytest.mark.parametrize("number", EXERCISES)
-def test_hostile_answers_get_a_hint(number):
-    for kind, answer in HOSTILE.items():
+def is_a_hint(verdict):
+    return verdict.startswith("not yet: ") and "\n" not in verdict and len(verdict) <= 2000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_answers_of_each_kind_get_a_hint(kind):
+    for hostile, answer in HOSTILE.items():
+        verdict = exercises.grade(KINDS[kind], answer)
+        assert is_a_hint(verdict), f"{hostile}: {verdict}"
+
+
+def test_one_hostile_answer_to_every_other_exercise_gets_a_hint():
+    others = [number for number in EXERCISES if number not in KINDS.values()]
+    for number, (hostile, answer) in zip(others, itertools.cycle(HOSTILE.items())):
         verdict = exercises.grade(number, answer)
-        assert verdict.startswith("not yet: ") and "\n" not in verdict, f"{kind}: {verdict}"
+        assert is_a_hint(verdict), f"{number}, {hostile}: {verdict}"
+
+
+@pytest.mark.parametrize("number", [n for n, grader in GRADERS.items() if hasattr(grader, "cases")])
+def test_every_hint_of_a_table_can_be_met(number):
+    """Each wrong result, given in its case, is not right or is met elsewhere: no hint hides behind those before it."""
+    with np.errstate(all="ignore"):
+        cases = list(GRADERS[number].cases())
+    met, listed = set(), set()
+    for i, case in enumerate(cases):
+        for mistake, hint in case.wrong:
+            if callable(mistake) or isinstance(mistake, WrongShape) or callable(hint):
+                continue
+            if isinstance(mistake, tuple):
+                pairs = zip(mistake, case.right, strict=True)
+                mistake = tuple(np.multiply(right, 1.37) + 0.123 if part is ... else part for part, right in pairs)
+            results = iter(
+                [*(earlier.right for earlier in cases[:i]), mistake, *(later.right for later in cases[i + 1 :])]
+            )
+            verdict = exercises.grade(number, lambda *args, results=results: next(results))
+            words = hint.partition("{got")[0]
+            listed.add(re.sub("[^a-zA-Z]+", " ", hint))
+            if verdict.startswith(f"not yet: {words}"):
+                met.add(re.sub("[^a-zA-Z]+", " ", hint))
+    assert met == listed
 
 
 @pytest.mark.parametrize("number", EXERCISES)
@@ -122,6 +171,71 @@ def test_an_answer_that_changes_its_input_is_told():
         return np.mean(prediction**2)
 
     assert "changes an array it was given" in exercises.grade("01.1", in_place)
+
+
+@pytest.mark.parametrize(("number", "args"), [("06.3", 1), ("09.2", 2)])
+def test_an_answer_that_changes_a_list_is_told(number, args):
+    def in_place(given, *rest):
+        given.pop()
+        return (1.0,) * args
+
+    assert "changes the list it was given" in exercises.grade(number, in_place)
+
+
+def test_text_is_no_number_and_neither_is_an_imaginary_one():
+    assert "it returned a str" in exercises.grade("01.1", lambda p, t: str(np.mean((p - t) ** 2)))
+    assert "it should return numbers" in exercises.grade("02.1", lambda Z, G: G * (Z > 0) + 1j)
+    assert exercises.grade("02.1", lambda Z, G: G * (Z > 0) + 0j) == "right"
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise self
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), Unspeakable(), ValueError("first line\nsecond line")])
+def test_whatever_an_answer_raises_is_one_line(error):
+    def raises(*args):
+        raise error
+
+    verdict = exercises.grade("01.1", raises)
+    assert is_a_hint(verdict) and type(error).__name__ in verdict, verdict
+
+
+def test_an_endless_result_is_cut():
+    assert is_a_hint(exercises.grade("09.1", lambda word, vocabulary: ["a\nb"] * 100_000))
+
+
+def test_a_hint_is_one_line_whatever_the_reader_has_set():
+    with np.printoptions(linewidth=10):
+        assert is_a_hint(exercises.grade("08.4", lambda p, top_p: 0 * p))
+
+
+def test_the_arguments_are_shown_with_an_exception_if_they_are_short():
+    assert "called with ([1, 2, 3, 1, 2], 1, 2, 9) it raised RuntimeError: boom" in exercises.grade("08.2", boom)
+    assert exercises.grade("01.3", boom) == "not yet: it raised RuntimeError: boom"
+
+
+def test_a_table_gives_the_first_hint_that_fits():
+    @table
+    def sums_and_differences():
+        yield Case((5, 2), (7, 3), [((..., 3), "the sum is {got[0]:g}?"), (NotFinite, "finite!")], "neither, {got}")
+        yield Case(
+            (5, 1), (6, 4), [(lambda got: got[0] < 0, lambda got: f"by {6 - got[0]}"), (Hint, "so: {got}")], "no"
+        )
+
+    def told(answer):
+        with pytest.raises(Hint) as hint:
+            sums_and_differences(answer)
+        return str(hint.value)
+
+    assert sums_and_differences(lambda a, b: (a + b, a - b)) is None
+    assert told(lambda a, b: (a * b, a - b)) == "the sum is 10?"
+    assert told(lambda a, b: (np.nan, a - b)) == "finite!"
+    assert told(lambda a, b: (1, 1)) == "neither, (array(1.), array(1.))"
+    assert told(lambda a, b: (7, 3) if b == 2 else (-1, 4)) == "by 7.0"
+    assert told(lambda a, b: (7, 3) if b == 2 else (1, 4)) == "no"
+    assert told(lambda a, b: (7, 3) if b == 2 else ([1], 4)).startswith("so: it should return a single number")
 
 
 def test_what_an_answer_prints_is_shown_up_to_a_limit(capsys):

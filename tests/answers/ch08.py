@@ -105,7 +105,7 @@ MISTAKES = [
     ("08.2", lambda ids, a, b, new: [float("nan")], "no number"),
     ("08.2", lambda ids, a, b, new: 7, "list of ints"),
     ("08.2", lambda ids, a, b, new: ids[len(ids)], "IndexError"),
-    ("08.2", lambda ids, a, b, new: ids.fill(0) or [1], "changes the array"),
+    ("08.2", lambda ids, a, b, new: ids.fill(0) or [1], "changes an array"),
     ("08.3", lambda Q, K: causal(Q, K, mask=True), "mask is missing"),
     ("08.3", lambda Q, K: causal(Q, K, scale=1), "not divided by √d"),
     ("08.3", lambda Q, K: causal(Q, K, scale=Q.shape[1]), "not by d"),

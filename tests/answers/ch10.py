@@ -50,6 +50,7 @@ MISTAKES = [
     ("10.2", lambda r, f: soft(f).mean(), "real pictures are missing"),
     ("10.2", lambda r, f: (sigmoid(r).mean() + sigmoid(f).mean()) / 2, "no labels"),
     ("10.2", lambda r, f: -soft(-r).mean() - soft(f).mean(), "sign is reversed"),
+    ("10.2", lambda r, f: -np.log(r).mean() - np.log(1 - f).mean(), "logits, not probabilities"),
     ("10.2", lambda r, f: -np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean(), "exp overflows"),
     ("10.2", lambda r, f: soft(-r.clip(-30, 30)).mean() + soft(f.clip(-30, 30)).mean(), "nothing may be cut off"),
     ("10.2", lambda r, f: soft(-r) + soft(f), "a single number|raised"),

@@ -1,11 +1,10 @@
-"""Graders for the exercises, one module a chapter, and what they share.
+"""Graders for the exercises, one module a chapter; `engine` is what they share.
 
 A grader takes the reader's answer, tries it, and returns when it is right. Otherwise it raises Hint with a sentence
-fitted to the mistake it recognises, or NotAnswered for the untouched stub.
+fitted to the mistake it recognises, or NotAnswered for the untouched stub. `grade` turns that into a line.
 """
 
 import contextlib
-import copy
 import importlib
 import io
 import pkgutil
@@ -14,15 +13,9 @@ import threading
 
 import numpy as np
 
+from .engine import Hint, NotAnswered, what_was_raised
+
 SECONDS = 10  # an answer that takes longer is cut short
-
-
-class NotAnswered(Exception):
-    """The answer is the untouched stub."""
-
-
-class Hint(Exception):
-    """The answer is not right yet; the message says what to look at."""
 
 
 class _TooLong(BaseException):
@@ -37,8 +30,9 @@ def grade(number, answer):
         answer: the reader's function or value, of any kind.
 
     Returns:
-        str: "not answered yet", "right", or "not yet: " and a hint. Whatever the answer does, nothing is raised.
-        What it prints is shown, up to 2,000 characters.
+        str: "not answered yet", "right", or "not yet: " and a hint, on one line of at most 2,000 characters. Whatever
+        the answer does, nothing is raised but the reader's own KeyboardInterrupt. What it prints is shown, up to 2,000
+        characters.
 
     Raises:
         ValueError: no such exercise; lists those there are.
@@ -55,62 +49,13 @@ def grade(number, answer):
         verdict = f"not yet: {hint}"
     except _TooLong:
         verdict = f"not yet: it was still running after {SECONDS} s. Is there a loop that never ends?"
-    except (Exception, SystemExit) as error:
-        verdict = f"not yet: checking it ended in {type(error).__name__}: {error}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        verdict = f"not yet: checking it ended in {what_was_raised(error)}"
     if printed.getvalue():
         print(printed.getvalue().rstrip("\n"))
-    return verdict
-
-
-def ask(answer, *args, shapes=((),)):
-    """Call an answer with copies of the arguments and check what kind of thing comes back.
-
-    Args:
-        answer: the reader's function.
-        *args: what to call it with.
-        shapes: the shapes of the arrays it should return; one value when there is one shape, else a tuple of values.
-
-    Returns:
-        a float64 array, or a list of them, one for each shape.
-
-    Raises:
-        NotAnswered: the answer is ``...``, or returns None or ``...``.
-        Hint: no function, an exception, a changed argument, wrong count, type or shape, NaN or infinity.
-    """
-    if answer is ... or answer is None:
-        raise NotAnswered
-    if not callable(answer):
-        raise Hint(f"pass the function itself, without calling it; this is {_kind(answer)}.")
-    copies = copy.deepcopy(args)
-    try:
-        result = answer(*copies)
-    except (Exception, SystemExit) as error:
-        raise Hint(f"it raised {type(error).__name__}: {error}") from None
-    if result is None or result is ...:
-        raise NotAnswered
-    for before, after in zip(args, copies, strict=True):
-        if isinstance(before, np.ndarray) and not np.array_equal(before, after, equal_nan=True):
-            raise Hint("it changes an array it was given. Compute with a copy: `w = w - step`, not `w -= step`.")
-    results = [result] if len(shapes) == 1 else result
-    if not isinstance(results, (tuple, list)) or len(results) != len(shapes):
-        raise Hint(f"it should return {len(shapes)} values, in a tuple; it returned {_kind(result)}.")
-    arrays = [_array(value, shape) for value, shape in zip(results, shapes, strict=True)]
-    return arrays[0] if len(shapes) == 1 else arrays
-
-
-def near(a, b, rtol=1e-6):
-    """Whether two arrays (or lists of arrays) agree to a relative tolerance of their largest entry."""
-    if isinstance(a, (list, tuple)):
-        return all(near(x, y, rtol) for x, y in zip(a, b, strict=True))
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    return a.shape == b.shape and bool(np.abs(a - b).max(initial=0) <= rtol * max(np.abs(b).max(initial=0), 1e-12))
-
-
-def hint_if_near(result, mistakes):
-    """Raise the Hint of the first (wrong result, hint) that the result is near to; inf and nan are near to nothing."""
-    for wrong, hint in mistakes:
-        if np.all(np.isfinite(wrong)) and near(result, wrong):
-            raise Hint(hint)
+    return " ".join(verdict.splitlines())[:2000]
 
 
 def _grader(number):
@@ -124,25 +69,6 @@ def _grader(number):
         chapters = ", ".join(m[2:] for m in modules)
         raise ValueError(f"no exercise {number!r}: there are exercises for chapters {chapters}.")
     raise ValueError(f"no exercise {number!r}: chapter {number[:2]} has {', '.join(known)}.")
-
-
-def _array(value, shape):
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise Hint(f"it should return numbers; it returned {_kind(value)}.") from None
-    if array.shape != tuple(shape):
-        wanted = "a single number" if shape == () else f"an array of shape {tuple(shape)}"
-        raise Hint(f"it should return {wanted}; this has shape {array.shape}. Over which axis do you sum?")
-    if not np.isfinite(array).all():
-        raise Hint("it returned NaN or infinity.")
-    return array
-
-
-def _kind(value):
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    return f"a {type(value).__name__}"
 
 
 class _Capped(io.TextIOBase):

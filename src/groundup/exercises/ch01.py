@@ -2,89 +2,100 @@
 
 import numpy as np
 
-from . import Hint, ask, near
+from .engine import Case, Hint, ask, table
 
 
-def mean_squared_error(answer):
+@table
+def mean_squared_error():
     """01.1: answer(prediction (n,), target (n,)) returns the mean of the squared errors, a float."""
     rng = np.random.default_rng(11)
-    cases = [(np.array([1.0, 2.5, 4.0]), np.array([2.0, 3.0, 5.0])), (rng.normal(size=7), rng.normal(size=7))]
-    for prediction, target in cases:
-        result = ask(answer, prediction, target)
+    hand = np.array([1.0, 2.5, 4.0]), np.array([2.0, 3.0, 5.0])
+    for prediction, target in (hand, (rng.normal(size=7), rng.normal(size=7))):
         error = prediction - target
         squares = error**2
-        if near(result, squares.mean()):
-            continue
-        if near(result, squares.sum() / 2):
-            raise Hint("this is half the sum. The mean divides by the number of examples, and has no factor 1/2.")
-        if near(result, squares.sum()):
-            raise Hint("this is the sum. Divide by the number of examples.")
-        if near(result, squares.mean() / 2):
-            raise Hint("this is half the mean. Drop the factor 1/2.")
-        if near(result, np.sqrt(squares.mean())):
-            raise Hint("this is the root of the mean squared error. Leave out the square root.")
-        if near(result, np.abs(error).mean()):
-            raise Hint("this is the mean absolute error. Square the errors before you average.")
-        if near(result, error.mean() ** 2) or near(result, error.mean()):
-            raise Hint("errors of opposite sign cancel here. Square each error first, then average.")
-        wanted = f"{squares.mean():.4f}"
-        raise Hint(f"for prediction {prediction.round(2)} and target {target.round(2)} it should be {wanted}.")
+        right = squares.mean()
+        yield Case(
+            (prediction, target),
+            right,
+            [
+                (
+                    squares.sum() / 2,
+                    "this is half the sum. The mean divides by the number of examples, and has no factor 1/2.",
+                ),
+                (squares.sum(), "this is the sum. Divide by the number of examples."),
+                (right / 2, "this is half the mean. Drop the factor 1/2."),
+                (np.sqrt(right), "this is the root of the mean squared error. Leave out the square root."),
+                (np.abs(error).mean(), "this is the mean absolute error. Square the errors before you average."),
+                (error.mean() ** 2, "errors of opposite sign cancel here. Square each error first, then average."),
+                (error.mean(), "errors of opposite sign cancel here. Square each error first, then average."),
+            ],
+            f"for prediction {prediction.round(2)} and target {target.round(2)} it should be {right:.4f}.",
+        )
 
 
-def mse_gradient(answer):
+@table
+def mse_gradient():
     """01.2: answer(X (n, d), y (n,), w (d,), b float) returns (dw (d,), db float) of the mean squared error."""
     rng = np.random.default_rng(12)
     for n, d in ((4, 1), (6, 3), (5, 5)):
         X, y, w, b = rng.normal(size=(n, d)), rng.normal(size=n), rng.normal(size=d), 0.7
-        result = ask(answer, X, y, w, b, shapes=((d,), ()))
+
+        def gradient(error, factor, X=X):
+            return factor * X.T @ error, factor * error.sum()
+
         error = X @ w + b - y
-        right = [2 * X.T @ error / n, 2 * error.mean()]
-        if near(result, right):
-            continue
-        if near(result, [-g for g in right]):
-            raise Hint("the sign is reversed. The error is prediction minus target.")
-        if near(result, [g * n for g in right]):
-            raise Hint("you forgot to divide by the number of examples.")
-        if near(result, [g / 2 for g in right]):
-            raise Hint("the factor 2 from the square is missing.")
-        if near(result, [g * n / 2 for g in right]):
-            raise Hint("this is the gradient of the half-sum; the mean squared error has 2/n in front.")
-        no_bias = X @ w - y
-        if near(result, [2 * X.T @ no_bias / n, 2 * no_bias.mean()]):
-            raise Hint("the prediction is X @ w + b: the bias is missing from it.")
-        if near(result[0], right[0]):
-            raise Hint("dw is right, db is not. The bias has the input 1 in every example.")
-        if near(result[1], right[1]):
-            raise Hint("db is right, dw is not. Each error is multiplied by its own example's features.")
-        raise Hint(f"for X of shape ({n}, {d}) neither part is right. Start from error = X @ w + b - y, shape ({n},).")
+        dw, db = gradient(error, 2 / n)
+        yield Case(
+            (X, y, w, b),
+            (dw, db),
+            [
+                (gradient(error, -2 / n), "the sign is reversed. The error is prediction minus target."),
+                (gradient(error, 2), "you forgot to divide by the number of examples."),
+                (gradient(error, 1 / n), "the factor 2 from the square is missing."),
+                (gradient(error, 1), "this is the gradient of the half-sum; the mean squared error has 2/n in front."),
+                (gradient(X @ w - y, 2 / n), "the prediction is X @ w + b: the bias is missing from it."),
+                ((dw, ...), "dw is right, db is not. The bias has the input 1 in every example."),
+                ((..., db), "db is right, dw is not. Each error is multiplied by its own example's features."),
+            ],
+            f"for X of shape ({n}, {d}) neither part is right. Start from error = X @ w + b - y, shape ({n},).",
+        )
 
 
-def largest_learning_rate(answer):
+@table
+def largest_learning_rate():
     """01.3: answer(A (n, d)) returns the largest stable learning rate for mean((A @ theta - y)**2), a float."""
     rng = np.random.default_rng(13)
     for n, d in ((8, 3), (20, 2), (30, 1)):
         A = rng.normal(size=(n, d)) * rng.uniform(0.5, 3, size=d)
-        result = ask(answer, A)
         curvatures = np.linalg.eigvalsh(2 * A.T @ A / n)
         low, high = curvatures[0], curvatures[-1]
-        if near(result, 2 / high, 1e-5):
-            continue
-        if near(result, 1 / high, 1e-5):
-            raise Hint("1 over the largest curvature is the best rate for that one direction; the limit is twice that.")
-        if d > 1 and near(result, 2 / low, 1e-5):
-            raise Hint("this uses the smallest curvature. The steepest direction diverges first.")
-        if d > 1 and near(result, 2 / (low + high), 1e-5):
-            raise Hint("this is the fastest rate, 2 / (smallest + largest curvature). Asked is the limit of stability.")
-        if near(result, 4 / high, 1e-5):
-            raise Hint("the second derivative of a square brings a factor 2: the Hessian is 2 / n * A.T @ A.")
-        if near(result, 2 / (high * n), 1e-5):
-            raise Hint("the loss is a mean: divide A.T @ A by the number of rows.")
-        if d > 1 and near(result, 2 / curvatures.sum(), 1e-5):
-            raise Hint("this uses the trace, the sum of all curvatures; the largest one alone decides.")
-        raise Hint(f"for a matrix of shape ({n}, {d}) it should be {2 / high:.4f}, got {float(result):.4f}.")
+        yield Case(
+            (A,),
+            2 / high,
+            [
+                (
+                    1 / high,
+                    "1 over the largest curvature is the best rate for that one direction; the limit is twice that.",
+                ),
+                (2 / low, "this uses the smallest curvature. The steepest direction diverges first."),
+                (
+                    2 / (low + high),
+                    "this is the fastest rate, 2 / (smallest + largest curvature). Asked is the limit of stability.",
+                ),
+                (4 / high, "the second derivative of a square brings a factor 2: the Hessian is 2 / n * A.T @ A."),
+                (2 / (high * n), "the loss is a mean: divide A.T @ A by the number of rows."),
+                (
+                    2 / curvatures.sum(),
+                    "this uses the trace, the sum of all curvatures; the largest one alone decides.",
+                ),
+            ],
+            f"for a matrix of shape ({n}, {d}) it should be {2 / high:.4f}, got {{got:.4f}}.",
+            rtol=1e-5,
+        )
 
 
-def adam_step(answer):
+@table
+def adam_step():
     """01.4: answer(w, g, m, v, t) with arrays (d,) and step t = 1, 2, ... returns the new (w, m, v)."""
     rng = np.random.default_rng(14)
     rate, beta1, beta2, epsilon = 0.001, 0.9, 0.999, 1e-7
@@ -92,44 +103,48 @@ def adam_step(answer):
         w, g, m, v = rng.normal(size=3), rng.normal(size=3), rng.normal(size=3), rng.uniform(0.1, 1, size=3)
         if t == 1:
             g, m, v = np.abs(g), np.zeros(3), np.zeros(3)
-        new_w, new_m, new_v = ask(answer, w, g, m, v, t, shapes=((3,), (3,), (3,)))
-        right_m, right_v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        w *= rate  # as large as a step, so that the tolerance is one of the step
+        new_m, new_v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
 
-        def moved(power, m=right_m, v=right_v):
-            return -rate * (m / (1 - beta1**power)) / (np.sqrt(v / (1 - beta2**power)) + epsilon)
+        def moved(power, sign=-1, root=np.sqrt, w=w, m=new_m, v=new_v):
+            m_hat, v_hat = m / (1 - beta1**power), v / (1 - beta2**power)
+            return w + sign * rate * m_hat / (root(v_hat) + epsilon)
 
-        if not near(new_m, right_m):
-            if near(new_m, beta1 * m + g):
-                raise Hint("m is an average: the new gradient enters with weight 1 - beta1, not 1.")
-            if near(new_m, (1 - beta1) * m + beta1 * g):
-                raise Hint("in m, beta1 and 1 - beta1 are exchanged.")
-            raise Hint(f"m is not right at step {t}: it should be beta1 * m + (1 - beta1) * g.")
-        if not near(new_v, right_v):
-            if near(new_v, beta2 * v + (1 - beta2) * g):
-                raise Hint("v averages the squares of the gradient: g**2, not g.")
-            raise Hint(f"v is not right at step {t}: it should be beta2 * v + (1 - beta2) * g**2.")
-        step = new_w - w
-        if near(step, moved(t), 1e-4):
-            continue
-        if near(step, -moved(t), 1e-4):
-            raise Hint("the step goes uphill: subtract it.")
-        if near(step, -rate * right_m / (np.sqrt(right_v) + epsilon), 1e-4):
-            raise Hint("the bias correction is missing: divide m by 1 - beta1**t and v by 1 - beta2**t.")
-        if near(step, moved(t + 1), 1e-4):
-            raise Hint("t counts from 1 here; do not add 1 to it.")
-        corrected_m, corrected_v = right_m / (1 - beta1**t), right_v / (1 - beta2**t)
-        if near(step, -rate * corrected_m / (corrected_v + epsilon), 1e-4):
-            raise Hint("take the square root of the corrected v.")
-        raise Hint(f"m and v are right, w is not at step {t}. Its step is -rate * m_hat / (sqrt(v_hat) + epsilon).")
+        right = moved(t)
+        uncorrected = w - rate * new_m / (np.sqrt(new_v) + epsilon)
+        yield Case(
+            (w, g, m, v, t),
+            (right, new_m, new_v),
+            [
+                ((moved(t, sign=1), new_m, new_v), "the step goes uphill: subtract it."),
+                (
+                    (uncorrected, new_m, new_v),
+                    "the bias correction is missing: divide m by 1 - beta1**t and v by 1 - beta2**t.",
+                ),
+                ((moved(t + 1), new_m, new_v), "t counts from 1 here; do not add 1 to it."),
+                ((moved(t, root=lambda v: v), new_m, new_v), "take the square root of the corrected v."),
+                (
+                    (..., new_m, new_v),
+                    f"m and v are right, w is not at step {t}. Its step is -rate * m_hat / (sqrt(v_hat) + epsilon).",
+                ),
+                ((..., new_m, beta2 * v + (1 - beta2) * g), "v averages the squares of the gradient: g**2, not g."),
+                ((..., new_m, ...), f"v is not right at step {t}: it should be beta2 * v + (1 - beta2) * g**2."),
+                ((..., beta1 * m + g, ...), "m is an average: the new gradient enters with weight 1 - beta1, not 1."),
+                ((..., (1 - beta1) * m + beta1 * g, ...), "in m, beta1 and 1 - beta1 are exchanged."),
+            ],
+            f"m is not right at step {t}: it should be beta1 * m + (1 - beta1) * g.",
+            rtol=1e-5,
+        )
 
 
+# A function, no table: a training may end anywhere near the lowest loss.
 def mini_batch_fit(answer):
     """01.5: answer(X (n, d), y (n,), rng) returns (w (d,), b) within 1 % of the lowest mean squared error."""
     rng = np.random.default_rng(15)
     for n, d in ((200, 2), (300, 5)):
         X = (rng.normal(size=(n, d)) - 0.5) * rng.uniform(0.5, 2, size=d)
         y = X @ rng.normal(size=d) + 3 + 0.3 * rng.normal(size=n)
-        w, b = ask(answer, X, y, np.random.default_rng(1), shapes=((d,), ()))
+        w, b = ask(answer, X, y, np.random.default_rng(1), like=(X[0], 0.0))
         A = np.c_[X, np.ones(n)]
         best = np.mean((A @ np.linalg.lstsq(A, y, rcond=None)[0] - y) ** 2)
         loss = np.mean((X @ w + b - y) ** 2)

@@ -2,66 +2,86 @@
 
 import numpy as np
 
-from . import Hint, ask, near
+from .engine import Case, Hint, ask, near, table
 
 
-def penalised_gradient(answer):
+@table
+def penalised_gradient():
     """04.1: answer(g (d,), w (d,), lam) returns the gradient (d,) of loss + lam * sum(w**2); g is that of the loss."""
     rng = np.random.default_rng(41)
     for d, lam in ((3, 0.1), (5, 0.7)):
         g, w = rng.normal(size=d), rng.normal(size=d)
-        result = ask(answer, g, w, lam, shapes=((d,),))
-        if near(result, g + 2 * lam * w):
-            continue
-        if near(result, g + lam * w):
-            raise Hint("the derivative of w**2 is 2 * w: a factor 2 is missing.")
-        if near(result, g - 2 * lam * w):
-            raise Hint("the sign of the penalty is reversed. The penalty grows with w, so its gradient points along w.")
-        if near(result, g + 4 * lam * w):
-            raise Hint("the penalty is counted twice. g is the gradient of the data loss alone.")
-        if near(result, g + lam * np.sign(w)):
-            raise Hint("this is the gradient for L1, the sum of absolute values. Asked is L2, the sum of squares.")
-        if near(result, 2 * lam * w):
-            raise Hint("this is the penalty alone: add the gradient of the data loss.")
-        if near(result, g + 2 * lam * w / d):
-            raise Hint("the penalty is a sum over the weights, not a mean.")
-        if near(result, g + lam * np.sum(w**2)):
-            raise Hint("this adds the penalty itself to the gradient. Add its derivative, one entry for each weight.")
-        raise Hint("not g plus the derivative of lam * sum(w**2). Differentiate by one weight, w[j]; what is left?")
+        yield Case(
+            (g, w, lam),
+            g + 2 * lam * w,
+            [
+                (g + lam * w, "the derivative of w**2 is 2 * w: a factor 2 is missing."),
+                (
+                    g - 2 * lam * w,
+                    "the sign of the penalty is reversed. The penalty grows with w, so its gradient points along w.",
+                ),
+                (g + 4 * lam * w, "the penalty is counted twice. g is the gradient of the data loss alone."),
+                (
+                    g + lam * np.sign(w),
+                    "this is the gradient for L1, the sum of absolute values. Asked is L2, the sum of squares.",
+                ),
+                (2 * lam * w, "this is the penalty alone: add the gradient of the data loss."),
+                (g + 2 * lam * w / d, "the penalty is a sum over the weights, not a mean."),
+                (
+                    g + lam * np.sum(w**2),
+                    "this adds the penalty itself to the gradient. Add its derivative, one entry for each weight.",
+                ),
+            ],
+            "not g plus the derivative of lam * sum(w**2). Differentiate by one weight, w[j]; what is left?",
+        )
 
 
-def soft_threshold(answer):
+@table
+def soft_threshold():
     """04.2: answer(w (d,), threshold) returns the minimiser v (d,) of (v - w)**2 / 2 + threshold * abs(v)."""
     rng = np.random.default_rng(42)
-    cases = [(np.array([-2.0, -0.3, 0.0, 0.4, 1.5]), 0.5), (2 * rng.normal(size=20), 1.0)]
-    for w, t in cases:
-        result = ask(answer, w, t, shapes=(w.shape,))
-        right = np.sign(w) * np.maximum(np.abs(w) - t, 0)
-        if near(result, right):
-            continue
-        if near(result, np.sign(w) * (np.abs(w) - t)):
-            raise Hint("small weights change their sign here. They should stop at zero: cut off with maximum(..., 0).")
-        if near(result, np.maximum(np.abs(w) - t, 0)):
-            raise Hint("the sizes are right, but negative weights come out positive: put the sign back.")
-        if near(result, np.maximum(w - t, 0)):
-            raise Hint("all negative weights become zero. Threshold the absolute value, then put the sign back.")
-        if near(result, np.where(np.abs(w) > t, w, 0)):
-            raise Hint(
-                "this is the hard threshold: large weights stay as they are. Here they move towards zero too, "
-                "by the threshold."
-            )
-        if near(result, w / (1 + 2 * t)) or near(result, w / (1 + t)):
-            raise Hint("this is what L2 does: every weight shrinks in proportion, and none becomes zero.")
-        if near(result, np.where(np.abs(w) > t, w + t * np.sign(w), 0)):
-            raise Hint("large weights grow. They should move towards zero, by the threshold.")
-        raise Hint(f"for w = {w[:5].round(2)} and threshold {t} it should begin with {right[:5].round(2)}.")
+    for w, t in ((np.array([-2.0, -0.3, 0.0, 0.4, 1.5]), 0.5), (2 * rng.normal(size=20), 1.0)):
+        size, sign = np.abs(w), np.sign(w)
+        right = sign * np.maximum(size - t, 0)
+        as_l2 = "this is what L2 does: every weight shrinks in proportion, and none becomes zero."
+        yield Case(
+            (w, t),
+            right,
+            [
+                (
+                    sign * (size - t),
+                    "small weights change their sign here. They should stop at zero: cut off with maximum(..., 0).",
+                ),
+                (
+                    np.maximum(size - t, 0),
+                    "the sizes are right, but negative weights come out positive: put the sign back.",
+                ),
+                (
+                    np.maximum(w - t, 0),
+                    "all negative weights become zero. Threshold the absolute value, then put the sign back.",
+                ),
+                (
+                    np.where(size > t, w, 0),
+                    "this is the hard threshold: large weights stay as they are. Here they move towards zero too, "
+                    "by the threshold.",
+                ),
+                (w / (1 + 2 * t), as_l2),
+                (w / (1 + t), as_l2),
+                (
+                    np.where(size > t, w + t * sign, 0),
+                    "large weights grow. They should move towards zero, by the threshold.",
+                ),
+            ],
+            f"for w = {w[:5].round(2)} and threshold {t} it should begin with {right[:5].round(2)}.",
+        )
 
 
+# A function, no table: which entries are dropped is random.
 def inverted_dropout(answer):
     """04.3: answer(A (n, m), p, rng) returns A with inverted dropout, (n, m)."""
     A = np.random.default_rng(43).uniform(1, 2, size=(400, 50))
     for p in (0.25, 0.6, 0.0):
-        result = ask(answer, A, p, np.random.default_rng(1), shapes=(A.shape,))
+        result = ask(answer, A, p, np.random.default_rng(1), like=A)
         ratio = result / A
         kept = ratio != 0
         share, scale = kept.mean(), ratio[kept]
@@ -96,39 +116,52 @@ def inverted_dropout(answer):
         )
 
 
-def early_stop(answer):
+@table
+def early_stop():
     """04.4: answer(losses (n,), patience) returns (best epoch, last epoch), counted from 0."""
     rng = np.random.default_rng(44)
     wobble = [3.0, 2.0, 2.5, 1.8, 1.9, 1.7, 1.75, 1.8, 1.72, 1.9, 1.6, 2.0]
     cases = [(np.array(wobble), 3), (np.array([3.0, 2.0, 2.0, 2.1, 2.0, 1.0]), 3), (np.array([5.0, 4, 3, 2, 1]), 2)]
     cases += [(np.linspace(2, 1, 40) + 0.2 * rng.normal(size=40), patience) for patience in (1, 2, 5)]
     for losses, patience in cases:
-        result = tuple(int(r) for r in ask(answer, losses, patience, shapes=((), ())))
-        right = _stop(losses, patience)
-        if result == right:
-            continue
-        if result == _stop(losses, patience, ties=True):
-            raise Hint("an equal loss is not a new lowest one: compare with <, not <=.")
-        if result == (right[1], right[1]):
-            raise Hint("this gives the last epoch twice. The first number is the epoch with the lowest loss so far.")
-        if result == right[::-1]:
-            raise Hint("the two numbers are exchanged: first the best epoch, then the last one.")
-        if result == (right[0] + 1, right[1] + 1):
-            raise Hint("both are one too large: count the epochs from 0.")
-        if result == _stop(losses, patience + 1):
-            raise Hint(
+        best, last = right = _stop(losses, patience)
+        wrong = [
+            (_stop(losses, patience, ties=True), "an equal loss is not a new lowest one: compare with <, not <=."),
+            (
+                (last, last),
+                "this gives the last epoch twice. The first number is the epoch with the lowest loss so far.",
+            ),
+            ((last, best), "the two numbers are exchanged: first the best epoch, then the last one."),
+            ((best + 1, last + 1), "both are one too large: count the epochs from 0."),
+            (
+                _stop(losses, patience + 1),
                 "training stops one epoch too late. With patience 1 it stops at the first epoch that is not the "
-                "lowest so far."
+                "lowest so far.",
+            ),
+            (_stop(losses, patience - 1), "training stops one epoch too early."),
+            (
+                _stop(losses, patience, reset=False),
+                "epochs without progress are counted over the whole run. A new lowest loss sets the count to 0.",
+            ),
+            (
+                _stop(losses, patience, previous=True),
+                "each loss is compared with the one before it. Compare with the lowest so far.",
+            ),
+        ]
+        if np.argmin(losses) > last:
+            wrong.append(
+                (
+                    (np.argmin(losses), ...),
+                    "this looks at losses after the stop. They do not exist: training has ended.",
+                )
             )
-        if patience > 1 and result == _stop(losses, patience - 1):
-            raise Hint("training stops one epoch too early.")
-        if result == _stop(losses, patience, reset=False):
-            raise Hint("epochs without progress are counted over the whole run. A new lowest loss sets the count to 0.")
-        if result == _stop(losses, patience, previous=True):
-            raise Hint("each loss is compared with the one before it. Compare with the lowest so far.")
-        if result[0] == int(np.argmin(losses)) and result[0] > right[1]:
-            raise Hint("this looks at losses after the stop. They do not exist: training has ended.")
-        raise Hint(f"for losses {losses[:8].round(2)} ... and patience {patience} it should be {right}, got {result}.")
+        yield Case(
+            (losses, patience),
+            right,
+            wrong,
+            f"for losses {losses[:8].round(2)} ... and patience {patience} it should be {right}, got "
+            "({got[0]:g}, {got[1]:g}).",
+        )
 
 
 def _stop(losses, patience, ties=False, reset=True, previous=False):
@@ -146,13 +179,14 @@ def _stop(losses, patience, ties=False, reset=True, previous=False):
     return best, len(losses) - 1
 
 
+# A function, no table: what counts is how well the weights do on new data.
 def ridge_fit(answer):
     """04.5: answer(X (n, d), y (n,), rng) returns w (d,) whose expected error is within 15 % of the best ridge's."""
     rng = np.random.default_rng(45)
     for noise in (8.0, 0.2, 20.0):
         X, truth = rng.normal(size=(200, 120)), rng.normal(size=120)
         y = X @ truth + noise * rng.normal(size=200)
-        w = ask(answer, X, y, np.random.default_rng(1), shapes=((120,),))
+        w = ask(answer, X, y, np.random.default_rng(1), like=truth)
 
         def error(w, truth=truth, noise=noise):  # expected on new data; exact for inputs from N(0, 1)
             return np.sum((w - truth) ** 2) + noise**2
