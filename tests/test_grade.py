@@ -113,6 +113,7 @@ NO_NOTEBOOKS = {  # learner: the bytes or the text of the file
     "no cell_type": changed(lambda cell: cell.pop("cell_type")),
     "odd cell_type": changed(lambda cell: cell.update(cell_type=["code"])),
     "no source": changed(lambda cell: cell.pop("source")),
+    "no metadata": changed(lambda cell: cell.pop("metadata")),
     "number as source": changed(lambda cell: cell.update(source=[1])),
     "Latin-1": b'{"cells": ["\xe9"]}',
     "picture": b"\x89PNG\r\n\x1a\n\0\0",
@@ -121,7 +122,6 @@ STILL_NOTEBOOKS = {  # odd, but all of it can be read
     "with a mark": b"\xef\xbb\xbf" + changed(lambda cell: None).encode(),
     "half a letter": changed(lambda cell: cell.update(source="'\ud800'"), at=2),
     "list as id": changed(lambda cell: cell.update(id=["setup"])),
-    "no metadata": changed(lambda cell: cell.pop("metadata")),
     "one text": changed(lambda cell: cell.update(source="".join(cell["source"]))),
 }
 
@@ -225,7 +225,7 @@ def call(root, *arguments, **env):
     """(exit status, everything printed)"""
     env = os.environ | {"GROUNDUP_NOTEBOOKS": str(root / "notebooks")} | env
     done = subprocess.run(
-        [sys.executable, "-m", "coursetools.grade", *arguments, "--out", "out"],
+        [sys.executable, "-m", "coursetools.grade", "--out", "out", *arguments],
         cwd=root,
         env=env,
         stdout=subprocess.PIPE,
@@ -295,6 +295,7 @@ def test_right(marked, learner):
         ("odd cell_type", "01.1", "not graded", "cell 2 does not say whether it is code or text (cell_type)"),
         ("no source", "01.1", "not graded", "cell 2 has no text (source)"),
         ("number as source", "01.1", "not graded", "cell 2 has no text (source)"),
+        ("no metadata", "01.1", "not graded", "reader of notebooks refuses it: 'metadata' is a required property"),
         ("Latin-1", "01.1", "not graded", "not UTF-8"),
         ("picture", "01.1", "not graded", "not UTF-8"),
         ("unnamed", "?", "not graded", "holds no chapter's, such as"),
@@ -374,18 +375,20 @@ def test_each_learner_has_a_row_that_says_why(folder):
         "bob/01_tiny.ipynb.txt": (b"{}", "01_tiny.ipynb.txt: rename it so that its name ends in .ipynb"),
         "cem": (None, "the folder is empty"),
         "dan/answers.py": (b"", "no notebook (*.ipynb) among its files: answers.py"),
-        "eva/build/01_tiny.ipynb": (notebook(), "the folder is empty but for hidden files and build/"),
-        "fay/.ipynb_checkpoints/01_tiny.ipynb": (notebook(), "the folder is empty but for hidden files and build/"),
+        "eva/build/01_tiny.ipynb": (notebook(), "the folder holds only hidden files, or build/"),
+        "fay/.ipynb_checkpoints/01_tiny.ipynb": (notebook(), "the folder holds only hidden files, or build/"),
         "gil/01_tiny.ipynb/x": (b"", "no notebook (*.ipynb) among its files: 01_tiny.ipynb/x"),
         "hal.tar.gz": (b"", "hal.tar.gz is an archive: unpack it"),
         "ida_01_tiny.ipynb.json": (b"", "rename it so that its name ends in .ipynb"),
         "jan.pdf": (b"", "jan.pdf is not a notebook (*.ipynb)"),
+        "k.l_hw.ipynb": (notebook(), "holds no chapter's"),
         "kim/homework.ipynb": (notebook(), "homework.ipynb, holds no chapter's, such as 01_tiny"),
     }
     marked = {"lea/01_TINY.IPYNB": notebook(answers=RIGHT), "mia/01_tiny.ipynb": notebook(answers=RIGHT)}
     rows, printed = folder({name: content for name, (content, _) in nothing.items()} | marked | {"mia/02.zip": b""})
     for name, (_, why) in nothing.items():
-        learner = name.split("/")[0].split(".")[0].removesuffix("_01_tiny")
+        learner = name.split("/")[0].partition("_01")[0]
+        learner = learner.removesuffix(".tar.gz").removesuffix(".pdf").removesuffix(".ipynb")
         mine = [row for row in rows if row[0] == learner]
         assert len(mine) == 1 and mine[0][1:3] == ("?", "not graded") and why in mine[0][3], (name, mine)
         assert learner in printed
@@ -401,6 +404,29 @@ def test_links_are_not_followed(folder, tmp_path):
     rows, _ = folder({})
     assert [row[:3] for row in rows] == [("abe", "?", "not graded"), ("bea", "?", "not graded")]
     assert all("is a link, and links are not followed" in row[3] for row in rows)
+
+
+def test_a_folder_that_cannot_be_opened(tmp_path, monkeypatch):
+    (tmp_path / "ann").mkdir()
+    real = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "ann":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [row[::3] for row in grade.find(tmp_path)] == [("ann", "the folder cannot be opened")]
+
+
+def test_a_folder_nested_deeply(folder, tmp_path):
+    subprocess.run(["mkdir", "-p", tmp_path / "in" / "lou" / ("d/" * 1500)], check=True)
+    try:
+        rows, _ = folder({"max/01_tiny.ipynb": notebook(answers=RIGHT)})
+    finally:
+        grade.clear(tmp_path / "in" / "lou")
+    assert not (tmp_path / "in" / "lou").exists()
+    assert [row[::2] for row in rows] == [("lou", "not graded"), ("max", "right"), ("max", "right")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names are Unicode")
@@ -503,6 +529,24 @@ def test_without_any_wall_it_says_so_and_marks(folder, tmp_path):
     assert [row[2] for row in rows] == ["right", "right"]
     first = printed.splitlines()[0]
     assert "network: refused within Python only" in first and "writing elsewhere: NOT refused" in first
+
+
+def test_what_is_hidden_holds_nothing_that_is_needed(tmp_path):
+    out = tmp_path / "in" / "out"
+    assert grade.hideable([tmp_path / "in", out]) == [tmp_path / "in"]
+    assert grade.hideable([out, out]) == [out]
+    assert grade.hideable([run.SRC.parent, tmp_path]) == [tmp_path]
+
+
+@pytest.mark.parametrize("inside", ["in/out", "."])
+def test_the_table_may_lie_in_the_folder_or_around_it(tmp_path, inside):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "class" / "in" / "ann").mkdir(parents=True)
+    nbformat.write(notebook(solution=True), tmp_path / "notebooks" / "01_tiny.ipynb")
+    nbformat.write(notebook(answers=RIGHT), tmp_path / "class" / "in" / "ann" / "01_tiny.ipynb")
+    for _ in range(2):  # the second time, there is a table already
+        status, printed = call(tmp_path, "class/in", "--out", f"class/{inside}")
+        assert status == 0 and printed.count("2 right") == 1 and "not graded" not in printed, printed
 
 
 def test_windows_gets_one_sentence(monkeypatch, capsys):

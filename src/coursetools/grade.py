@@ -15,7 +15,7 @@ Landlock (Linux 5.13, 2021), whichever of the two there is; else nothing. The fi
 - With bubblewrap or Landlock it can write and delete only in its scratch copy. Landlock lets it change modes and times
   of other files of the user who marks, and (before Linux 6.12) send signals to that user's processes.
 - With bubblewrap or unshare it has no network but loopback, and shared memory (/dev/shm, System V) of its own. With
-  Landlock alone /dev/shm is closed; with neither, learners can leave something for each other there.
+  Landlock alone /dev/shm is closed, the other is not; without it, learners can leave things for each other in both.
 - With bubblewrap it sees neither what was handed in nor OUT. Otherwise it can read what the user who marks can.
 - Without any of these, connections from Python are refused, and what its author may delete here, it may. So it is on
   macOS, where also a process that left its session stays. On Windows nothing is marked.
@@ -35,6 +35,7 @@ import ctypes
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,7 +104,8 @@ def read(path):
             lines = cell.get("source", cell.get("input"))
             if not isinstance(lines, str) and not (isinstance(lines, list) and all(isinstance(x, str) for x in lines)):
                 raise ValueError(f"cell {number} has no text (source)")
-            cell["id"] = str(cell.get("id"))  # a list cannot be looked up
+            if "id" in cell:
+                cell["id"] = str(cell["id"])  # a list cannot be looked up
         return nbformat.reads(json.dumps(content), as_version=4)
     except UnicodeDecodeError:
         reason = "the file is not UTF-8, as notebooks are: another kind of file, or saved by another program"
@@ -114,17 +116,29 @@ def read(path):
     except ValueError as error:
         reason = str(error)
     except Exception as error:  # what nbformat raises depends on what is wrong with the file
-        reason = f"nbformat, which reads notebooks, stops at it with {type(error).__name__}"
+        words = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
+        reason = f"Jupyter's own reader of notebooks refuses it: {words}"
     raise ValueError(f"not a notebook that can be read: {reason}")
 
 
 def files_of(entry):
-    """The files in a learner's folder, sorted; none that are hidden or in build/, where `make run` puts its results."""
-    found = []
-    for folder, folders, names in os.walk(entry):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in ("build", "__MACOSX")]
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        found += [Path(folder, name) for name in [*names, *links] if not name.startswith(".")]
+    """The files in a learner's folder, sorted; none that are hidden or in build/, where `make run` puts its results.
+
+    Links are among them, and so are folders that cannot be opened.
+    """
+    found, folders = [], [Path(entry)]
+    while folders:
+        folder = folders.pop()
+        try:
+            items = [item for item in os.scandir(folder) if not item.name.startswith(".")]
+        except OSError:
+            found.append(folder)
+            continue
+        for item in items:
+            if not item.is_dir(follow_symlinks=False):
+                found.append(folder / item.name)
+            elif item.name not in ("build", "__MACOSX"):
+                folders.append(folder / item.name)
     return sorted(found)
 
 
@@ -133,14 +147,14 @@ def why_not(path, name):
     lower = path.name.lower()
     if path.is_symlink():
         return f"{name} is a link, and links are not followed"
+    if path.is_dir():
+        return f"{name} cannot be opened"
     if lower.endswith(ARCHIVES):
         return f"{name} is an archive: unpack it"
     if not lower.endswith(".ipynb"):
-        return (
-            f"{name}: rename it so that its name ends in .ipynb"
-            if ".ipynb" in lower
-            else f"{name} is not a notebook (*.ipynb)"
-        )
+        if ".ipynb" in lower:
+            return f"{name}: rename it so that its name ends in .ipynb"
+        return f"{name} is not a notebook (*.ipynb)"
     return None if path.is_file() else f"{name} is not a file"
 
 
@@ -163,27 +177,30 @@ def find(folder, out=None):
             continue
         if entry.is_dir() and not entry.is_symlink():
             learner, files = shown(entry.name), files_of(entry)
-            reasons = {path: why_not(path, shown(path.relative_to(entry))) for path in files}
-            telling = [
+            names = {path: shown(path.relative_to(entry)) if path != entry else "the folder" for path in files}
+            reasons = {path: why_not(path, names[path]) for path in files}
+            telling = [  # the others are what lies beside a notebook
                 path
                 for path in files
-                if reasons[path] is None
-                or path.is_symlink()
-                or ".ipynb" in path.name.lower()
-                or path.name.lower().endswith(ARCHIVES)
+                if ".ipynb" in path.name.lower()
+                or (path.is_dir() and not path.is_symlink())
+                or (path.parent == entry and path.name.lower().endswith(ARCHIVES))
             ]
             found += [(learner, path, chapter_of(path), reasons[path]) for path in telling]
             if not telling:
-                names = ", ".join(shown(path.relative_to(entry)) for path in files[:5]) + ", ..." * (len(files) > 5)
-                why = f"no notebook (*.ipynb) among its files: {names}"
+                first = ", ".join([names[path] for path in files[:5]] + ["..."] * (len(files) > 5))
+                why = f"no notebook (*.ipynb) among its files: {first}"
                 if not files:
-                    why = "the folder is empty" + " but for hidden files and build/" * any(entry.iterdir())
+                    hides = any(entry.iterdir())
+                    why = "the folder holds only hidden files, or build/" if hides else "the folder is empty"
                 found.append((learner, entry, None, why))
         else:
             chapter = chapter_of(entry)
-            end = entry.name.lower().find(chapter.stem.lower() if chapter else ".")
-            name = entry.name[: max(end, 0)].strip(" _-") or entry.stem
-            found.append((shown(name), entry, chapter, why_not(entry, shown(entry.name))))
+            first = re.split(re.escape(chapter.stem) if chapter else r"\.ipynb|\.tar", entry.name, flags=re.IGNORECASE)[
+                0
+            ]
+            name = first.strip(" _-") if first != entry.name else entry.stem
+            found.append((shown(name or entry.stem), entry, chapter, why_not(entry, shown(entry.name))))
     if not found:
         raise run.Refused(f"there is no notebook (*.ipynb) in {folder}, nor in the folders in it")
     pairs = [(learner, chapter) for learner, _, chapter, why in found if why is None]
@@ -291,11 +308,15 @@ def bubblewrap(scratch, hidden):
 
 
 def hideable(folders):
-    """Those of some folders that hold nothing a submission needs: Python, the course's packages, notebooks and data."""
+    """Those of some folders that hold nothing a submission needs: Python, the course's packages, notebooks and data.
+
+    Of two that lie in each other, the outer one.
+    """
     needed = [sys.executable, sys.prefix, sys.base_prefix, run.SRC, run.NOTEBOOKS, run.SRC.parent / "data"]
     needed += [os.environ[name] for name in ("GROUNDUP_DATA", "MPLCONFIGDIR") if os.environ.get(name)]
     needed = [Path(path).resolve() for path in needed]
-    return [folder for folder in folders if not any(path.is_relative_to(folder) for path in needed)]
+    free = [folder for folder in folders if not any(path.is_relative_to(folder) for path in needed)]
+    return [folder for folder in dict.fromkeys(free) if not any(other in folder.parents for other in free)]
 
 
 def watch(job, scratch, seconds, mb, wall, hidden=()):
@@ -437,12 +458,14 @@ def works(command):
 def choose_wall():
     """What submissions are started in here: "bubblewrap", else "unshare", else "" (neither works)."""
     idle = [sys.executable, "-c", ""]
-    with tempfile.TemporaryDirectory(prefix="grade-") as scratch:
-        for name in ("folder", "shm", "hidden"):
-            Path(scratch, name).mkdir()
-        if works([*bubblewrap(Path(scratch).resolve(), hideable([Path(scratch, "hidden").resolve()])), *idle]):
+    with tempfile.TemporaryDirectory(prefix="grade-") as out:
+        out = Path(out).resolve()
+        scratch = out / "scratch"
+        for name in ("folder", "shm"):
+            (scratch / name).mkdir(parents=True)
+        if works([*bubblewrap(scratch, hideable([out])), *idle]):
             return "bubblewrap"
-        if works([*UNSHARE, sys.executable, "-c", START + "settle; settle(sys.argv[1])", f"{scratch}/shm"]):
+        if works([*UNSHARE, sys.executable, "-c", START + "settle; settle(sys.argv[1])", scratch / "shm"]):
             return "unshare"
     return ""
 
@@ -487,7 +510,7 @@ def grade(options):
     out.mkdir(parents=True, exist_ok=True)
     wall = choose_wall()
     hidden = hideable([root, out]) if wall == "bubblewrap" else []
-    print(what_holds(wall, can_confine(), root in hidden), flush=True)
+    print(what_holds(wall, can_confine(), any(root.is_relative_to(folder) for folder in hidden)), flush=True)
     budget = machine.read(run.NOTEBOOKS.parent / "docs" / "budget.json")
     speed = machine.gflops() if budget else None
     rows, width = [], max(len(learner) for learner, *_ in found)
