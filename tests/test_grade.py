@@ -295,7 +295,12 @@ def test_right(marked, learner):
         ("odd cell_type", "01.1", "not graded", "cell 2 does not say whether it is code or text (cell_type)"),
         ("no source", "01.1", "not graded", "cell 2 has no text (source)"),
         ("number as source", "01.1", "not graded", "cell 2 has no text (source)"),
-        ("no metadata", "01.1", "not graded", "reader of notebooks refuses it: 'metadata' is a required property"),
+        (
+            "no metadata",
+            "01.1",
+            "not graded",
+            "reader of notebooks refuses it: The notebook is invalid and is missing an expected key: metadata",
+        ),
         ("Latin-1", "01.1", "not graded", "not UTF-8"),
         ("picture", "01.1", "not graded", "not UTF-8"),
         ("unnamed", "?", "not graded", "holds no chapter's, such as"),
@@ -431,10 +436,15 @@ def test_a_folder_nested_deeply(folder, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names are Unicode")
 def test_a_name_that_is_not_unicode(folder):
-    files = {b"jos\xe9/01_tiny.ipynb": notebook(answers=RIGHT), b"jos\xe9/n\xe9.txt": b"", b"r\xe9ne.zip": b""}
+    files = {
+        b"jos\xe9/01_tiny.ipynb": notebook(answers=RIGHT),
+        b"jos\xe9/n\xe9.txt": b"",
+        b"r\xe9ne.zip": b"",
+        "tab\t.zip": b"",
+    }
     rows, printed = folder(files | {b"zoe/01_tiny.ipynb": notebook(answers=RIGHT)}, PYTHONIOENCODING="ascii")
-    assert [row[0] for row in rows] == ["jos\\xe9"] * 2 + ["r\\xe9ne"] + ["zoe"] * 2
-    assert [row[2] for row in rows] == ["right", "right", "not graded", "right", "right"]
+    assert [row[0] for row in rows] == ["jos\\xe9"] * 2 + ["r\\xe9ne", "tab\\t"] + ["zoe"] * 2
+    assert [row[2] for row in rows] == ["right", "right", "not graded", "not graded", "right", "right"]
     assert "jos\\xe9" in printed
 
 

@@ -81,8 +81,9 @@ def limits_of(stem, budget, speed):
 
 
 def shown(name):
-    """A file's name or path as text that can be written: bytes that are not UTF-8 become escapes such as \\xe9."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file's name or path as text to write: what is not UTF-8 or not printable becomes an escape such as \\xe9."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def read(path):
@@ -496,7 +497,7 @@ def clear(folder):
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-            works([*command, folder])
+            subprocess.run([*command, folder], stderr=subprocess.DEVNULL, check=False)
 
 
 def grade(options):
