@@ -90,7 +90,7 @@ grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.cs
 	@exec $(PY) -m coursetools.grade "$(DIR)" --out "$(OUT)" $(ARGS)
 
 train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
-	@exec $(PY) -m groundup.cluster $(WORKERS) "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
+	@exec $(PY) -m groundup.cluster "$(WORKERS)" "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
 
 wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \

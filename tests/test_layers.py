@@ -1,12 +1,12 @@
 """The NumPy network: gradients by formula, finite differences and GradientTape; equal to Keras and to chapter 02."""
 
 import itertools
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from coursetools import notebook
 from groundup import check, layers
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_backprop_by_hand.ipynb"
@@ -286,8 +286,7 @@ def test_a_gradient_of_the_wrong_shape_is_refused():
 def notebook_definitions():
     """What chapter 02 defines under the names of this package, from its cells as they are."""
     public = [name for name, thing in vars(layers).items() if getattr(thing, "__module__", "") == layers.__name__]
-    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    texts = [cell.source for cell in notebook.read(NOTEBOOK).cells if cell.cell_type == "code"]
     wanted = re.compile(rf"^(class|def) ({'|'.join(name for name in public if name[0] != '_')})\b", re.MULTILINE)
     scope = {"np": np, "pairwise": itertools.pairwise}
     for text in texts:

@@ -215,7 +215,6 @@ def test_what_a_killed_run_left_is_cleared(whole, again):
         (["01", "-p", "LABEL", "-p", "STEPS", "3"], "-p LABEL has no value"),
         (["01", "-p", "LABEL", "--profile"], "-p LABEL has no value"),
         (["01", "-p"], "-p  has no value"),
-        (["01", "-pSTEPS", "many"], "STEPS takes a int"),
         (["01", "-p", "RATE", "nan"], "RATE takes finite numbers"),
     ],
 )
@@ -319,7 +318,7 @@ def test_values_of_parameters(text, default, value):
     ],
 )
 def test_values_that_the_report_cannot_hold_are_refused(text, default):
-    with pytest.raises(run.Refused, match="^NAME takes "):
+    with pytest.raises(run.Refused, match=r"^NAME takes "):
         run.typed("NAME", text, default)
 
 
