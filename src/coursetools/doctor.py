@@ -83,8 +83,8 @@ def explain(output, log=None):
     """The one sentence for a failed pip or venv, from all it printed; `log` is the file where that lies, if any."""
     words = {"all": "", "ask": "try again, or ask with these words"}
     if log:
-        words["all"] = " (all output: {})".format(log)
-        words["ask"] = "all that was printed lies in {}; try again, or ask with that file".format(log)
+        words["all"] = f" (all output: {log})"
+        words["ask"] = f"all that was printed lies in {log}; try again, or ask with that file"
     for pattern, sentence in CAUSES:  # the last one always fits
         found = re.search(pattern, output)
         if found:
@@ -230,9 +230,8 @@ def check_writable(venv):
     """Raise Problem if `venv` cannot be written or be an environment, or is another's, which set-up must not clear."""
     if os.pathsep in os.path.abspath(venv):
         raise Problem(
-            "no environment can be made in {}, for there is a {} in that name: rename the folder, or {}".format(
-                os.path.abspath(venv), os.pathsep, ELSEWHERE
-            )
+            f"no environment can be made in {os.path.abspath(venv)}, for there is a {os.pathsep} in that name: "
+            f"rename the folder, or {ELSEWHERE}"
         )
     if os.path.isdir(venv) and os.listdir(venv) and not os.path.isfile(os.path.join(venv, OURS)):
         raise Problem(f"{venv} holds files that the course did not put there, so it is left alone: {ELSEWHERE}")
@@ -327,7 +326,7 @@ def memory_gb():
     """The memory, in GB, that this machine or the container we are in may use; infinite where that is not known."""
     if not hasattr(os, "sysconf"):  # Windows
         return float("inf")
-    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] + memory_limits()) / 1e9
+    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *memory_limits()]) / 1e9
 
 
 def bert_sha256():
