@@ -28,6 +28,14 @@ PYTHON = $(eval PYTHON := $(shell for p in python3 python3.13 python3.12 python3
 VENV = $(shell if [ -s .venv/groundup-setup.txt ] || [ -w . ]; then echo .venv; else echo "$(OUT)/.venv"; fi)
 PY = "$(VENV)/bin/python"
 
+# A shell leaves the ~ of OUT=~/x to us.
+ifneq ($(filter ~ ~/%,$(firstword $(OUT))),)
+override OUT := $(HOME)$(subst ^~,,^$(OUT))
+endif
+
+# Figures go into the notebooks, whatever the reader's shell says of them.
+unexport MPLBACKEND
+
 # Nothing is written outside the checkout and OUT: caches and settings of all libraries go to OUT/.home.
 HOME_DIR := $(if $(filter /%,$(OUT)),$(OUT),$(CURDIR)/$(OUT))/.home
 export KERAS_HOME := $(HOME_DIR)/keras
@@ -94,7 +102,7 @@ grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.cs
 	@exec $(PY) -m coursetools.grade "$(DIR)" --out "$(OUT)" $(ARGS)
 
 train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
-	@exec $(PY) -m groundup.cluster $(WORKERS) "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
+	@exec $(PY) -m groundup.cluster "$(WORKERS)" "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
 
 wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \

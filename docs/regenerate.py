@@ -8,12 +8,13 @@
 - notation.md, glossary.md, concept_map.md: the numbers in the last column of each table become links, for the chapters
   that exist.
 
-Needs the standard library only. tests/test_docs.py fails when a text differs from what this writes.
+tests/test_docs.py fails when a text differs from what this writes.
 """
 
-import json
 import re
 from pathlib import Path
+
+from coursetools import notebook
 
 DOCS = Path(__file__).resolve().parent
 LINKED = ("notation", "glossary", "concept_map")
@@ -26,8 +27,7 @@ def chapters():
 
 def markdown(path):
     """The markdown cells of a notebook, a list of str."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    return [cell.source for cell in notebook.read(path).cells if cell.cell_type == "markdown"]
 
 
 def title(path):

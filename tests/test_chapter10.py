@@ -1,11 +1,11 @@
 """What chapter 10 writes out is the package's: networks, half-steps, distance; and what its ring counts."""
 
 import ast
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from coursetools import notebook
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "10_gan.ipynb"
 WANTED = {
@@ -32,9 +32,9 @@ def chapter():
     names = {"np": np, "keras": keras, "tf": tf, "layers": layers, "ops": ops}
     angles = np.arange(8) * np.pi / 4
     names["hills"] = tf.constant(2 * np.c_[np.cos(angles), np.sin(angles)], tf.float32)
-    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            for node in ast.parse("".join(cell["source"])).body:
+    for cell in notebook.read(NOTEBOOK).cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
                 if getattr(node, "name", None) in WANTED:
                     exec(compile(ast.Module([node], []), NOTEBOOK.name, "exec"), names)
     assert names.keys() >= WANTED

@@ -18,7 +18,14 @@ NAN = float("nan")
         (lambda: check.close("both", 1.0, 1.5, rtol=0, atol=1), "ok  both: equal within 1"),
         (lambda: check.equal("shape", (2, 3), (2, 3)), "ok  shape is (2, 3)"),
         (lambda: check.equal("all", np.arange(3), np.arange(3)), "ok  all: equal"),
+        (lambda: check.equal("row", [1, 2], np.array([1, 2])), "ok  row: equal"),
+        (lambda: check.equal("row", np.array([1, 2]), [1, 2]), "ok  row: equal"),
+        (lambda: check.equal("both", [np.ones(2)], [np.ones(2)]), "ok  both is [array([1., 1.])]"),
+        (lambda: check.equal("by name", {"a": np.ones(1)}, {"a": np.ones(1)}), "ok  by name is {'a': array([1.])}"),
+        (lambda: check.equal("count", np.int64(3), 3), "ok  count is 3"),
+        (lambda: check.equal("none", [], []), "ok  none is []"),
         (lambda: check.holds("it rains", True), "ok  it rains"),
+        (lambda: check.holds("it rains", np.array([True])), "ok  it rains"),
     ],
 )
 def test_a_true_claim_prints_one_line(claim, line, capsys):
@@ -39,6 +46,17 @@ def test_a_true_claim_prints_one_line(claim, line, capsys):
         (lambda: check.close("both", np.ones(2), np.ones((2, 1))), r"shape \(2,\), wanted \(2, 1\)"),
         (lambda: check.equal("shape", (2, 3), (3, 2)), r"shape is \(3, 2\); it is \(2, 3\)"),
         (lambda: check.equal("all", np.arange(3), np.arange(4)), "all: equal"),
+        (lambda: check.equal("row", [1, 2], np.array([1, 3])), "row: equal"),
+        (lambda: check.equal("row", np.array([1, 2]), [[1], [2, 3]]), "row: equal"),
+        (lambda: check.equal("row", np.array([1, 2]), None), "row: equal"),
+        (lambda: check.equal("row", np.array([1, 2]), "12"), "row: equal"),
+        (lambda: check.equal("both", (np.ones(2), 1), (np.ones(2), 2)), "both is"),
+        (lambda: check.equal("both", [np.ones(2)], [np.ones(2), np.ones(2)]), "both is"),
+        (lambda: check.equal("by name", {"a": np.ones(2)}, {"b": np.ones(2)}), "by name is"),
+        (lambda: check.equal("kind", (1, 2), [1, 2]), "kind is"),
+        (lambda: check.close("nothing", [], []), r"nothing; both are empty, of shape \(0,\): nothing compared"),
+        (lambda: check.close("nothing", np.ones((2, 0)), np.ones((2, 0))), "both are empty"),
+        (lambda: check.close("nothing", [], [1.0]), r"shape \(0,\), wanted \(1,\)"),
         (lambda: check.holds("it rains", False), "not so: it rains"),
     ],
 )
@@ -51,6 +69,8 @@ def test_a_false_claim_fails_with_what_it_saw(claim, words, capsys):
 def test_a_claim_about_an_array_is_a_mistake():
     with pytest.raises(TypeError, match=r"one number, this is an array of shape \(2,\)"):
         check.at_least("accuracy", np.ones(2), 0.5)
+    with pytest.raises(TypeError, match=r"it rains: is it all or any entry of this array of shape \(2,\)"):
+        check.holds("it rains", np.array([True, True]))
 
 
 def test_claims_reach_the_report_true_or_not(tmp_path, monkeypatch):

@@ -141,6 +141,7 @@ def test_missing_list(tree):
     (tree / "requirements.txt").unlink()
     status, printed = call(tree, "setup")
     assert status == 1 and "requirements.txt" in one_sentence(printed)
+    assert printed.endswith("requirements.txt'): try again, or ask with these words.\n")  # that file is no log
 
 
 MISMATCH = """ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated the package
@@ -187,6 +188,7 @@ NONE = "ERROR: No matching distribution found for keras==3.15.1\n"
 def test_what_pip_says_in_one_sentence(output, sentence):
     said = doctor.explain(output, "LOG")
     assert said.startswith(sentence) and "\n" not in said and ":" in said
+    assert "LOG" not in doctor.explain(output)  # where there is none, none is named
 
 
 def test_no_index_reachable(tree):
@@ -317,11 +319,93 @@ def test_packages(tree, monkeypatch):
     weights.write_bytes(b"weights")
     with pytest.raises(doctor.Problem, match="missing or changed: the pretrained BERT;"):
         doctor.check_packages(str(venv))
-    monkeypatch.setattr(doctor, "BERT_SHA256", doctor.hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(doctor, "bert_sha256", lambda: doctor.hashlib.sha256(b"weights").hexdigest())
     doctor.check_packages(str(venv))
     (site / "beta-1.9.dist-info").mkdir()  # not needed here, but there and of another version
     with pytest.raises(doctor.Problem, match="changed: beta;"):
         doctor.check_packages(str(venv))
+
+
+def test_the_hash_of_the_weights_is_the_package_s():
+    from groundup import bert
+
+    assert doctor.bert_sha256() == bert.SHA256
+
+
+@pytest.mark.parametrize(
+    "groups, limits, expected",
+    [
+        ("0::/\n", {"memory.max": "2000000000"}, [2_000_000_000]),
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": "5", "memory.max": "7"}, [5, 7]),
+        # v1 in a container: the path is the host's, but what lies at the top is the container's own
+        ("5:cpu,memory:/docker/x\n1:cpu:/\n0::/\n", {"memory/memory.limit_in_bytes": "2147483648"}, [2_147_483_648]),
+        ("4:memory:/a\n", {"memory/a/memory.limit_in_bytes": "3", "memory/memory.limit_in_bytes": "9"}, [3, 9]),
+        ("4:memory:/a:b\n", {"memory/a:b/memory.limit_in_bytes": "3"}, [3]),
+        ("4:memoryless:/a\n", {"memory/a/memory.limit_in_bytes": "3"}, []),
+        ("", {"memory.max": "3"}, []),
+        (None, {}, []),
+    ],
+)
+def test_limits_of_memory(tmp_path, groups, limits, expected):
+    if groups is not None:
+        (tmp_path / "proc" / "self").mkdir(parents=True)
+        (tmp_path / "proc" / "self" / "cgroup").write_text(groups)
+    for name, text in limits.items():
+        file = tmp_path / "sys" / "fs" / "cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    assert doctor.memory_limits(str(tmp_path)) == expected
+
+
+def test_memory_is_what_the_group_leaves(monkeypatch):
+    whole = doctor.memory_gb()
+    monkeypatch.setattr(doctor, "memory_limits", lambda: [2 * 10**9, 2**63 - 4096])
+    assert doctor.memory_gb() == 2.0 < whole
+
+
+@pytest.mark.parametrize(
+    "words, kept", [("Segmentation fault", True), ("No matching distribution found for alpha-one==1.0", False)]
+)
+def test_a_log_that_is_named_is_there(tree, tmp_path, monkeypatch, words, kept):
+    def fail(venv, log):
+        doctor.execute([sys.executable, "-c", "import sys; print(sys.argv[1]); sys.exit(1)", words], log)
+
+    monkeypatch.setattr(doctor, "LISTS", [str(tree / "requirements.txt"), str(tree / "requirements-bert.txt")])
+    monkeypatch.setattr(doctor, "create", fail)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(doctor.tempfile, "tempdir", str(tmp_path / "temporary"))
+    with pytest.raises(doctor.Problem) as problem:
+        doctor.check_index()
+    left = list((tmp_path / "temporary").iterdir())
+    assert [path.read_text() for path in left] == [words + "\n"] * kept
+    assert all(f"lies in {path};" in str(problem.value) for path in left)
+
+
+def test_a_folder_with_a_colon_in_its_name(tree):
+    other = tree.rename(tree.with_name("a:b"))
+    status, printed = call(other, "setup")
+    assert status == 1
+    assert re.search(
+        r"no environment can be made in .*/a:b/\.venv, for there is a : in that name", one_sentence(printed)
+    )
+    assert not (other / ".venv").exists()
+
+
+def test_closed_output_and_a_reader_that_has_gone(tree):
+    command = [sys.executable, "-I", "src/coursetools/doctor.py", "setup", "requirements.txt/.venv"]
+    for line in ('"$@" >&-', '"$@" | true; exit $PIPESTATUS'):
+        done = subprocess.run(["bash", "-c", line, "bash", *command], cwd=tree, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_umask_that_takes_everything(tree):
+    (tree / "thesis").mkdir()
+    code = (
+        "import os, sys; sys.path.insert(0, 'src/coursetools'); import doctor; os.umask(0o777)\n"
+        "print(doctor.main(['setup', 'thesis/../requirements.txt/x'])); open('made', 'w').close()"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tree, check=True, stdout=subprocess.DEVNULL)
+    assert (tree / "made").stat().st_mode & 0o777 == 0o600
 
 
 def test_check_lists_what_is_missing(tree, monkeypatch, capsys):

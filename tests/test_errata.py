@@ -1,11 +1,11 @@
 """docs/errata.md: every number in the column "right" is computed anew, and every reference leads somewhere."""
 
 import importlib.util
-import json
 import re
 from pathlib import Path
 
 import pytest
+from coursetools import notebook
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "errata.md").read_text(encoding="utf-8")
@@ -31,8 +31,8 @@ RECOMPUTED = recomputed()
 def headings(number):
     """Section headings of a chapter, without their marks."""
     (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    lines = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown").splitlines()
+    cells = notebook.read(path).cells
+    lines = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown").splitlines()
     return [line.lstrip("# ") for line in lines if line.startswith("#")]
 
 

@@ -163,6 +163,34 @@ def test_a_checkpoint_of_another_plan_is_refused(small, tmp_path, monkeypatch):
         small.train("digits", small.build(**small.PLAN["digits"]), x, y, lambda p: {}, tmp_path)
 
 
+def test_a_judge_is_kept_and_one_of_another_plan_refused(recipe, gan, tmp_path, monkeypatch):
+    trained = []
+
+    def train_judge(x, y, **plan):
+        trained.append(plan)
+        return gan.classifier()
+
+    monkeypatch.setattr(recipe, "train_judge", train_judge)
+    first, again = (recipe.judge_of(None, None, tmp_path) for _ in range(2))
+    assert trained == [recipe.PLAN["judge"]]
+    for a, b in zip(first.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(a.value), np.asarray(b.value))
+    np.savez(tmp_path / "judge.npz", **gan.packed(first))  # as a finished run leaves it: of no known plan
+    recipe.judge_of(None, None, tmp_path)
+    assert len(trained) == 2
+    monkeypatch.setitem(recipe.PLAN, "judge", recipe.PLAN["judge"] | {"steps": 9})
+    with pytest.raises(SystemExit, match=r"judge\.npz belongs to another plan"):
+        recipe.judge_of(None, None, tmp_path)
+
+
+def test_a_checkpoint_logged_by_another_judge_is_refused(small, tmp_path, monkeypatch):
+    x, y = np.zeros((8, 28, 28, 1), "float32"), np.zeros(8, "int32")
+    small.train("digits", small.build(**small.PLAN["digits"]), x, y, lambda p: {}, tmp_path, 2)
+    monkeypatch.setitem(small.PLAN, "judge", small.PLAN["judge"] | {"seed": 11})
+    with pytest.raises(SystemExit, match="another plan"):
+        small.train("digits", small.build(**small.PLAN["digits"]), x, y, lambda p: {}, tmp_path)
+
+
 def test_batches_depend_on_the_step_alone(recipe):
     x, y = np.arange(100.0), np.arange(100)
     whole = [rows.numpy().tolist() for _, rows in recipe.batches(x, y, 0, 4, 5, 1)]
@@ -180,10 +208,11 @@ def lines():
 def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, gan, tmp_path):
     """The committed log's first line of the conditional GAN, trained again here with the committed judge: another
     machine's kernels change it, but not to something else."""
-    from groundup import data
+    from groundup import data, training
 
     with np.load(data.path("gan") / "judge.npz", allow_pickle=False) as arrays:
-        np.savez(tmp_path / "judge.npz", **arrays)
+        judge = gan.unpack(gan.classifier(), arrays)
+    training.keep(tmp_path / "judge.npz", judge.variables, recipe.PLAN["judge"], step=recipe.PLAN["judge"]["steps"])
     done = subprocess.run(
         [sys.executable, "-B", RECIPES / "gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
         capture_output=True,

@@ -2,11 +2,11 @@
 
 import ast
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from coursetools import notebook
 from groundup import check, layers
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_backprop_by_hand.ipynb"
@@ -222,9 +222,9 @@ def notebook_definitions():
     """What chapter 02 defines under the names of this package, from its cells as they are."""
     public = {name for name, thing in vars(layers).items() if getattr(thing, "__module__", "") == layers.__name__}
     scope = {"np": np, "pairwise": itertools.pairwise}
-    for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code":
-            for node in ast.parse("".join(cell["source"])).body:
+    for cell in notebook.read(NOTEBOOK).cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
                 if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name in public - set(scope):
                     exec(ast.unparse(node), scope)
     assert not public - set(scope), f"chapter 02 does not define {public - set(scope)}"

@@ -2,11 +2,11 @@
 
 import ast
 import importlib
-import json
 import re
 from pathlib import Path
 
 import pytest
+from coursetools import notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 TAGS = {"parameters", "nbval-ignore-output", "exercise", "check", "solution"}
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.st
 
 def cells(path, kind=None):
     """The cells of a notebook (of one type), each with `text` and `tags`."""
-    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    found = notebook.read(path).cells
     for cell in found:
-        cell["text"] = "".join(cell["source"])
+        cell["text"] = cell.source
         cell["tags"] = set(cell["metadata"].get("tags", []))
     return [cell for cell in found if kind in (None, cell["cell_type"])]
 
 
 def printed(cell):
     """What a code cell wrote to standard output."""
-    return "".join("".join(o["text"]) for o in cell["outputs"] if o.get("name") == "stdout")
+    return "".join(o["text"] for o in cell["outputs"] if o.get("name") == "stdout")
 
 
 def has_figure(cell):
@@ -54,10 +54,10 @@ def test_no_machine_paths(path):
 
 
 def test_metadata_is_tidy(path):
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
-    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
-    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    nb = notebook.read(path)
+    assert set(nb.metadata) <= {"kernelspec", "language_info"}
+    assert nb.metadata.kernelspec.name == "python3"
+    assert len({cell.id for cell in nb.cells}) == len(nb.cells)
     for cell in cells(path):
         assert cell["tags"] <= TAGS, f"unknown tags {cell['tags'] - TAGS}"
         assert set(cell["metadata"]) <= {"tags", "jupyter"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from coursetools import run
+from coursetools import budget, machine, notebook, run
 
 PARAMETERS = """RATE = 0.1  # step size; x == y
 STEPS = 3  # how often
@@ -24,6 +24,7 @@ CLAIM = """import json, os
 with open(os.environ["GROUNDUP_CLAIMS"], "a") as file:
     for ok in (True, True, False):
         print(json.dumps({"name": "c", "value": 1, "bound": 2, "kind": "at_least", "ok": ok}), file=file)"""
+INLINE = "module://matplotlib_inline.backend_inline"  # puts figures into the notebook
 CHAPTERS = {
     "01_good": [
         "# 01 · Good\n\n*Measured on two CPU cores: not yet.*",
@@ -31,7 +32,7 @@ CHAPTERS = {
         "## Claims",
         (CLAIM, ""),
         ("print(RATE, STEPS, LABEL, FAST, SIZES, EVERY, HALF)", ""),
-        ("import os, groundup; print(os.getcwd())", ""),
+        ("import os, groundup; print(os.getcwd(), os.environ['MPLBACKEND'])", ""),
         ("", ""),
         ("ballast = bytearray(200_000_000); import time; time.sleep(0.4)", "solution"),
     ],
@@ -69,7 +70,7 @@ def folder(tmp_path_factory):
 
 
 def start(folder, *arguments):
-    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(folder / "notebooks"))
+    env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(folder / "notebooks"), MPLBACKEND="TkAgg")
     return subprocess.Popen(
         [sys.executable, "-m", "coursetools.run", *arguments],
         cwd=folder,
@@ -127,7 +128,9 @@ def test_a_line_for_each_cell(whole):
 
 def test_executed_copy_and_page(whole, folder):
     out = whole[2]
-    assert streams(out / "01_good.ipynb") == f"0.1 3 a True (1, 2) None 0.5\n{folder}\n"
+    assert (
+        streams(out / "01_good.ipynb") == f"0.1 3 a True (1, 2) None 0.5\n{folder} {INLINE}\n"
+    )  # whatever the reader's shell says
     assert "01_good</title>" in (out / "01_good.html").read_text(encoding="utf-8")
     names = {path.name for path in out.iterdir()}
     assert names == {"01_good.ipynb", "01_good.html", "report.json"} | {
@@ -170,10 +173,9 @@ def test_a_cell_past_its_time(whole, folder):
 @pytest.fixture(scope="module")
 def again(whole, folder):
     """The first chapter once more, with parameters, where another run was killed and one goes on: (status, printed)."""
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for number in (gone.pid, os.getpid()):
-        (whole[2] / f".run-{number}").mkdir()
+    for name in ("killed", "another host's"):
+        (whole[2] / f".run-{name}").mkdir()
+    os.utime(whole[2] / ".run-killed", (time.time() - 2 * run.ABANDONED,) * 2)
     before = (folder / "notebooks" / "01_good.ipynb").read_bytes()
     given = {"RATE": "-1e-3", "LABEL": '0 "ü" \\n', "FAST": "false", "SIZES": "(4,)", "EVERY": "7", "HALF": "x y"}
     words = [word for name, text in given.items() for word in ("-p", name, text)]
@@ -190,7 +192,7 @@ def test_parameters_and_report_of_other_chapters_kept(whole, again):
 
 
 def test_what_a_killed_run_left_is_cleared(whole, again):
-    assert {path.name for path in whole[2].glob(".run-*")} == {f".run-{os.getpid()}"}
+    assert {path.name for path in whole[2].glob(".run-*")} == {".run-another host's"}
 
 
 @pytest.mark.parametrize(
@@ -208,17 +210,172 @@ def test_what_a_killed_run_left_is_cleared(whole, again):
         (["01", "-p", "FAST", "2"], "FAST takes a bool"),
         (["01", "-p", "SIZES", "3"], "SIZES takes a tuple"),
         (["01", "--refresh", "-p", "STEPS", "3"], "without -p"),
+        (["01", "-p", "LABEL"], "-p LABEL has no value: it takes two words"),
+        (["01", "-p", "LABEL", ""], "-p LABEL has no value"),
+        (["01", "-p", "LABEL", "-p", "STEPS", "3"], "-p LABEL has no value"),
+        (["01", "-p", "LABEL", "--profile"], "-p LABEL has no value"),
+        (["01", "-p"], "-p  has no value"),
+        (["01", "-p", "RATE", "nan"], "RATE takes finite numbers"),
     ],
 )
-def test_refused_before_anything_runs(folder, tmp_path, monkeypatch, capsys, arguments, expected):
-    monkeypatch.setattr(run, "NOTEBOOKS", folder / "notebooks")
-    monkeypatch.setattr(run.signal, "signal", lambda *_: None)
-    try:
-        assert run.main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    finally:
-        run.logging.disable(run.logging.NOTSET)
-    assert expected in capsys.readouterr().err
+def test_refused_before_anything_runs(main, folder, tmp_path, capsys, arguments, expected):
+    assert main(folder / "notebooks", "--out", str(tmp_path / "out"), *arguments) == 2
+    said = capsys.readouterr().err
+    assert expected in said and "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def main(monkeypatch):
+    """Function that calls the command line in this process, for a folder of chapters; returns the exit status."""
+    monkeypatch.setattr(run.signal, "signal", lambda *_: None)
+
+    def call(notebooks, *arguments):
+        monkeypatch.setattr(notebook, "NOTEBOOKS", notebooks)
+        try:
+            return run.main(list(arguments))
+        finally:
+            run.logging.disable(run.logging.NOTSET)
+
+    return call
+
+
+@pytest.mark.parametrize("arguments", [["--timeout", "0"], ["--timeout", "-1"], ["--timeout", "nan"]])
+def test_a_time_limit_is_a_positive_number(main, folder, tmp_path, capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(folder / "notebooks", "--out", str(tmp_path / "out"), *arguments)
+    assert "argument --timeout: invalid seconds value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["", "~/x"])
+def test_out_that_is_empty_or_at_home(main, folder, tmp_path, monkeypatch, capsys, out):
+    """At home: refused there, since the file of that name is in the way, and no folder called ~ is made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "x").touch()
+    assert main(folder / "notebooks", "01", "--out", out) == (1 if out else 2)
+    assert (f"({tmp_path / 'home' / 'x'})" if out else "OUT is empty") in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ('"a text"', "01_mine.ipynb is not a notebook: it holds a text"),
+        ("null", "01_mine.ipynb is not a notebook: it holds nothing (null)"),
+        ("[]", "01_mine.ipynb is not a notebook: it holds a list"),
+        ("", "01_mine.ipynb is not a notebook: Expecting value"),
+        (
+            '{"nbformat": 4, "cells": [{"source": "1"}]}',
+            "01_mine.ipynb is not a notebook: in cell 1, cell_type is None",
+        ),
+        (
+            '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "%x", "metadata": {"tags": ["parameters"]}}]}',
+            "01_mine.ipynb: cell 1, which sets the parameters, is not plain Python in line 1, '%x'",
+        ),
+    ],
+)
+def test_a_notebook_made_by_hand(main, tmp_path, capsys, content, expected):
+    (tmp_path / "01_mine.ipynb").write_text(content)
+    assert main(tmp_path, "01", "-p", "A", "1", "--out", str(tmp_path / "out")) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"coursetools.run: {expected}") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text, default, value",
+    [
+        *((text, True, False) for text in ("false", "No", "off", "0")),
+        *((text, False, True) for text in ("TRUE", "yes", "on", "1")),
+        *((text, None, False) for text in ("false", "no", "Off")),
+        *((text, None, True) for text in ("true", "yes", "on")),
+        ("none", None, None),
+        ("None", None, None),
+        ("0", None, 0),
+        ("nan", None, "nan"),
+        ("no", "text", "no"),
+        ("1e3", 0.1, 1000.0),
+        ("[1, 'a']", (1, 2), [1, "a"]),
+    ],
+)
+def test_values_of_parameters(text, default, value):
+    found = run.typed("NAME", text, default)
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text, default",
+    [
+        *((text, 0.1) for text in ("nan", "inf", "-Infinity", "1e400")),
+        *((text, None) for text in ("1e400", "[1, -1e400]", "{1, 2}", "1j", "b'x'", "\udcff")),
+        ("(1e400,)", (1,)),
+        ("\udcff", "text"),
+        ("none", True),
+        ("2", False),
+        ("9" * 5000, 3),
+        ("(" * 5000, (1,)),
+    ],
+)
+def test_values_that_the_report_cannot_hold_are_refused(text, default):
+    with pytest.raises(run.Refused, match=r"^NAME takes "):
+        run.typed("NAME", text, default)
+
+
+def test_a_report_of_something_else_is_kept_aside(tmp_path, capsys):
+    path = tmp_path / "report.json"
+    for number, content in enumerate(['["mine"]', "mine", "null", "[" * 100_000], 1):
+        path.write_text(content)
+        run.add_to_report(path, "01_a", {"seconds": 1})
+        assert json.loads(path.read_text()) == {"01_a": {"seconds": 1}}
+        assert (tmp_path / f"report.{number}.json").read_text() == content
+        assert f"kept as report.{number}.json" in capsys.readouterr().out
+
+
+def test_the_report_is_strict_json(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text('{"01_a": {"seconds": NaN}}')  # an older version wrote this
+    run.add_to_report(path, "02_b", {"error": "no file \udcff"})
+    report = json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert report == {"01_a": {"seconds": "NaN"}, "02_b": {"error": "no file \udcff"}}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.add_to_report(path, "03_c", {"seconds": float("inf")})
+    assert json.loads(path.read_text(encoding="utf-8")) == report
+
+
+def test_two_runs_lose_nothing_of_each_other_s_report(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from coursetools import run\n"
+        "for k in range(40):\n    run.add_to_report(Path(sys.argv[1]), f'{sys.argv[2]}_{k:02d}', {})"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "report.json", name]) for name in "ab"]
+    assert [one.wait(60) for one in both] == [0, 0]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report) == [f"{name}_{k:02d}" for name in "ab" for k in range(40)]
+
+
+def test_a_report_that_cannot_be_read_is_said_before_a_chapter_runs(main, folder, tmp_path, capsys):
+    (tmp_path / "report.json").mkdir()
+    assert main(folder / "notebooks", "04", "--out", str(tmp_path)) == 1
+    said = capsys.readouterr()
+    assert f"cannot go on: Is a directory ({tmp_path / 'report.json'})" in said.err and "04_slow" not in said.out
+
+
+def test_standard_output_closed_and_a_umask_that_takes_everything(folder, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%time 1")])  # and a magic
+    nbformat.write(nb, tmp_path / "notebooks" / "01_x.ipynb")
+    done = subprocess.run(
+        ["sh", "-c", 'umask 777; exec "$0" -m coursetools.run --out out >&-', sys.executable],
+        cwd=tmp_path,
+        env=dict(os.environ, GROUNDUP_NOTEBOOKS=str(tmp_path / "notebooks")),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"01_x.ipynb", "01_x.html", "report.json"}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -262,9 +419,9 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
     assert [cell.execution_count for cell in nb.cells if cell.cell_type == "code"] == [1, 2, 3, None, 4]
     assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text()  # one failed: no table
 
-    monkeypatch.setattr(run, "NOTEBOOKS", notebooks)
-    monkeypatch.setattr(run.machine, "instructions", lambda: "AVX-512")
-    run.write_budget({"01_good": {"seconds": 13.6, "peak_mb": 687, "error": None}}, 251.3)
+    monkeypatch.setattr(notebook, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(machine, "instructions", lambda: "AVX-512")
+    budget.write({"01_good": {"seconds": 13.6, "peak_mb": 687, "error": None}}, 251.3)
     assert "*Measured on two CPU cores: 14 s, 690 MB.*" in (notebooks / "01_good.ipynb").read_text(encoding="utf-8")
     assert (tmp_path / "README.md").read_text() == (
         "before\n<!-- budget -->\nTwo cores; GFLOP/s in a 2048² float32 product: 251 with AVX-512.\n\n"
@@ -272,22 +429,43 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
         "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 690 |\n<!-- /budget -->\nafter\n"
     )
     table = (tmp_path / "README.md").read_text()
-    run.write_budget({}, 251)
+    budget.write({}, 251)
     assert (tmp_path / "README.md").read_text() == table  # what was not measured now keeps its line
 
-    monkeypatch.setattr(run.machine, "instructions", lambda: "AVX2")  # a slower machine: a column beside the first
-    run.write_budget({"01_good": {"seconds": 30.2, "peak_mb": 720, "error": None}}, 125)
+    monkeypatch.setattr(machine, "instructions", lambda: "AVX2")  # a slower machine: a column beside the first
+    budget.write({"01_good": {"seconds": 30.2, "peak_mb": 720, "error": None}}, 125)
     assert "two CPU cores: 14 s, 690 MB.*" in (notebooks / "01_good.ipynb").read_text(encoding="utf-8")
     assert "| 01 | [Good](notebooks/01_good.ipynb) | 14 | 30 | 720 |\n" in (tmp_path / "README.md").read_text()
-    budget = run.machine.read(tmp_path / "docs" / "budget.json")
-    assert budget == {
+    assert machine.read(tmp_path / "docs" / "budget.json") == {
         "AVX-512": {"gflops": 251, "chapters": {"01_good": [14, 690]}},
         "AVX2": {"gflops": 125, "chapters": {"01_good": [30, 720]}},
     }
     (tmp_path / "README.md").write_text("no place")
     with pytest.raises(run.Refused, match="has no place for the table"):
-        run.write_budget({}, 251)
+        budget.write({}, 251)
 
 
 def test_the_package_is_found_in_this_checkout():
     assert run.SRC == Path(__file__).resolve().parents[1] / "src"
+
+
+@pytest.mark.parametrize(
+    "out, expected", [("~/a b~/x", "/h o/a b~/x"), ("~", "/h o"), ("a ~/x", "a ~/x"), ("~b/x", "~b/x"), ("/o", "/o")]
+)
+def test_make_knows_the_home_folder(out, expected):
+    command = ["make", "-n", "run", f"OUT={out}", "VENV=v"]
+    root = run.SRC.parent
+    env = dict(os.environ, HOME="/h o", MPLBACKEND="TkAgg")
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=60)
+    assert f'coursetools.run  --out "{expected}"' in done.stdout, done.stdout + done.stderr
+    shown = subprocess.run(
+        ["make", "-s", "-f", "Makefile", "-f", "-", "shown", f"OUT={out}", "VENV=v"],
+        cwd=root,
+        env=env,
+        input="shown: ; @echo $$KERAS_HOME; echo $${MPLBACKEND-unset}\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    home = expected if expected[0] == "/" else f"{root}/{expected}"
+    assert shown.stdout.splitlines() == [f"{home}/.home/keras", "unset"], shown.stderr

@@ -122,3 +122,5 @@ def test_here_and_at_the_top(tmp_path, monkeypatch):
     assert session.here("README.md").read_text() == "mine"
     assert session.here("nowhere.txt") == Path("nowhere.txt")
     assert session.here(str(tmp_path)) == tmp_path
+    for nobodys in ("~nobody-has-this-name/x", "x" * 5000, "a\0b"):
+        assert session.here(nobodys) == Path(nobodys)

@@ -145,16 +145,3 @@ def test_no_notebook(tmp_path, capsys):
     )
     assert tidy.main([str(tmp_path / name) for name in ("a.ipynb", "b.ipynb", "c.ipynb")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 3
-
-
-def test_write_leaves_no_half_file(tmp_path, monkeypatch):
-    path = tmp_path / "x"
-    path.write_text("old")
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tidy.os, "replace", fail)
-    with pytest.raises(OSError):
-        tidy.write(path, "new")
-    assert [item.name for item in tmp_path.iterdir()] == ["x"] and path.read_text() == "old"

@@ -106,3 +106,34 @@ def test_a_file_that_is_not_whole_is_no_beginning(variables, tmp_path, harm):
     training.keep(file, variables, "one", step=1)
     file.write_bytes(harm(file.read_bytes()))
     assert training.resume(file, variables, "one") == {}
+
+
+def test_a_file_that_cannot_be_read_is_not_the_beginning(variables, tmp_path, monkeypatch):
+    """A good file would be replaced by the next `keep`, so nothing may go on without it."""
+    file = tmp_path / "x.npz"
+    training.keep(file, variables, "one", step=1)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(training.np, "load", refuse)  # not by chmod, which does not stop root
+    with pytest.raises(OSError, match=r"x\.npz is there, but cannot be read \(Permission denied\): make it readable"):
+        training.resume(file, variables, "one")
+
+
+@pytest.mark.parametrize(
+    "others, words",
+    [
+        (lambda keras, all: all[:1], "it holds 2, here are 1. Move"),
+        (lambda keras, all: [*all, keras.Variable(np.zeros(2))], "it holds 2, here are 3. Move"),
+        (lambda keras, all: [all[0], keras.Variable(np.zeros(3))], "here are 2, of which number 1 does not fit. Move"),
+    ],
+)
+def test_a_model_with_other_variables_sets_nothing(variables, tmp_path, others, words):
+    import keras
+
+    training.keep(tmp_path / "x.npz", variables, "one", step=1)
+    variables[0].assign(np.zeros(3))
+    with pytest.raises(training.OtherPlan, match=words):
+        training.resume(tmp_path / "x.npz", others(keras, variables), "one")
+    assert np.asarray(variables[0].value).tolist() == [0, 0, 0]

@@ -56,6 +56,20 @@ def train_judge(x, y, steps, batch, rate, seed):
     return judge
 
 
+def judge_of(x, y, folder):
+    """The judge that a folder keeps, or else one trained now and kept there; with weights rounded as it will be used.
+
+    Exits with one sentence if the one that is kept belongs to another plan.
+    """
+    from groundup import gan
+
+    file, judge, plan = folder / "judge.npz", gan.classifier(), PLAN["judge"]
+    if not source.progress(file, judge.variables, plan)[0]:
+        judge = train_judge(x, y, **plan)
+        training.keep(file, judge.variables, plan, step=plan["steps"])
+    return gan.unpack(judge, gan.packed(judge))
+
+
 def build(classes, steps, rates, decay, seed, **_):
     """The GAN, ready to train: two Adams whose rates fall linearly to nothing."""
     import keras
@@ -88,7 +102,8 @@ def train(name, model, x, y, look, folder, until=None):
     `look` turns pictures into the dict of numbers that is logged.
     """
     plan, checkpoint = PLAN[name], folder / f"{name}.npz"
-    step, log = source.progress(checkpoint, variables(model), plan)
+    kind = [plan, PLAN["judge"]]  # whose numbers are in the log
+    step, log = source.progress(checkpoint, variables(model), kind)
     while step < (until or plan["steps"]):
         end = (step // LOG_EVERY + 1) * LOG_EVERY
         end = EARLY if step < EARLY < end else end
@@ -97,7 +112,7 @@ def train(name, model, x, y, look, folder, until=None):
         losses = {key: float(done.history[key][-1]) for key in ("d_loss", "g_loss")}
         seen = {**losses, **look(pictures(model, LOOK_AT))}
         log.append([name, step, *[round(value, 4) for value in seen.values()]])
-        training.keep(checkpoint, variables(model), plan, step=step, log=log)
+        training.keep(checkpoint, variables(model), kind, step=step, log=log)
         print(
             time.strftime("%H:%M:%S"),
             f"{name} {step:5d}/{plan['steps']}",
@@ -115,14 +130,7 @@ def main():
 
     mnist = data.load("mnist")
     x, y = gan.scaled(mnist.train[0]), mnist.train[1].astype("int32")
-    kept, judge = given.out / "judge.npz", None
-    if kept.exists():
-        with np.load(kept, allow_pickle=False) as arrays:
-            judge = gan.unpack(gan.classifier(), arrays)
-    else:
-        judge = train_judge(x, y, **PLAN["judge"])
-        training.write(kept, **gan.packed(judge))
-        judge = gan.unpack(judge, gan.packed(judge))  # rounded to float16, as it will be used
+    judge = judge_of(x, y, given.out)
     features, p = gan.look(judge, gan.scaled(mnist.test[0]))
     print(f"the judge: {np.mean(p.argmax(axis=1) == mnist.test[1]):.4f} right on test digits", flush=True)
     log, files = [], {"gan/judge.npz": source.npz(**gan.packed(judge))}

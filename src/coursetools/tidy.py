@@ -6,18 +6,13 @@ error or the path of a machine in its outputs is refused, and left as it is.
 
 import hashlib
 import json
-import os
 import re
 import sys
 from pathlib import Path
 
-# jsonschema, which nbformat imports, builds a grammar of addresses where it finds this package: 1.3 seconds, at each
-# start of a program, for a check that no notebook has. So it does not find it. The others take nbformat from here.
-sys.modules.setdefault("rfc3987_syntax", None)
-import nbformat  # noqa: E402
-
-if sys.modules["rfc3987_syntax"] is None:
-    del sys.modules["rfc3987_syntax"]
+from coursetools import notebook
+from coursetools.notebook import nbformat
+from groundup.files import write
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
@@ -81,17 +76,6 @@ def problems(nb):
     return found
 
 
-def write(path, text):
-    """Write a text file so that it is there whole or not at all. Raises OSError."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save(nb, path):
     """Write a notebook if that changes the file; True if it did.
 
@@ -119,9 +103,9 @@ def main(paths):
     status = 0
     for path in paths:
         try:
-            if save(clean(nbformat.read(path, as_version=4)), path):
+            if save(clean(notebook.read(path)), path):
                 print(f"tidied {path}")
-        except Exception as error:  # also what nbformat raises for a file that is no notebook
+        except (notebook.Refused, ValueError, OSError) as error:
             print(f"{path}: refused, {str(error).splitlines()[0]}", file=sys.stderr)
             status = 1
     return status

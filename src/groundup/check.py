@@ -28,11 +28,15 @@ def close(name, value, expected, rtol=1e-6, atol=0.0):
     """Claim that two numbers, or two arrays of one shape, agree: abs(value - expected) <= atol + rtol * abs(expected).
 
     Raises:
-        AssertionError: shapes differ, or an entry is off; names the worst entry of both.
+        AssertionError: shapes differ, both are empty, or an entry is off; names the worst entry of both.
     """
     value, expected = np.asarray(value, dtype=float), np.asarray(expected, dtype=float)
     if value.shape != expected.shape:
         _claim(name, "", value.shape, expected.shape, False, f"shape {value.shape}, wanted {expected.shape}")
+    if not value.size:
+        _claim(
+            name, "", value.shape, expected.shape, False, f"both are empty, of shape {value.shape}: nothing compared"
+        )
     within = np.isclose(value, expected, rtol=rtol, atol=atol)
     worst = np.unravel_index(np.argmin(within), within.shape)  # the first entry that is off, if any is
     where = f" at {tuple(map(int, worst))}" if worst else ""
@@ -42,14 +46,18 @@ def close(name, value, expected, rtol=1e-6, atol=0.0):
 
 
 def equal(name, value, expected):
-    """Claim that two values, or two arrays, are exactly equal. Raises AssertionError naming both."""
-    same = np.array_equal(value, expected) if isinstance(value, np.ndarray) else value == expected
-    text = ": equal" if isinstance(value, np.ndarray) else f" is {expected}"
-    _claim(name, text, value, expected, bool(same))
+    """Claim that two values are exactly equal: arrays, or lists, tuples and dicts that may hold some.
+
+    An array equals a list of the same shape and entries. Raises AssertionError naming both.
+    """
+    text = ": equal" if isinstance(value, np.ndarray) or isinstance(expected, np.ndarray) else f" is {expected}"
+    _claim(name, text, value, expected, _same(value, expected))
 
 
 def holds(name, condition):
-    """Claim that a condition is true. Raises AssertionError with the name of the claim."""
+    """Claim that a condition is true. Raises AssertionError with the name of the claim, TypeError for an array."""
+    if hasattr(condition, "__array__") and np.size(condition) != 1:
+        raise TypeError(f"{name}: is it all or any entry of this array of shape {np.shape(condition)}? Write which.")
     _claim(name, "", bool(condition), True, bool(condition))
 
 
@@ -169,6 +177,20 @@ def exercise(number, answer):
         ValueError: no such exercise; lists those there are.
     """
     print(number, exercises.grade(number, answer))
+
+
+def _same(value, expected):
+    """Whether two values are equal, as one bool, also where NumPy would answer entry by entry."""
+    if hasattr(value, "__array__") or hasattr(expected, "__array__"):
+        try:
+            return bool(np.array_equal(value, expected))
+        except (ValueError, TypeError):  # a list of rows that are no array
+            return False
+    if type(value) is type(expected) and isinstance(value, (list, tuple)):
+        return len(value) == len(expected) and all(map(_same, value, expected))
+    if type(value) is type(expected) and isinstance(value, dict):
+        return value.keys() == expected.keys() and all(_same(value[key], expected[key]) for key in value)
+    return bool(value == expected)
 
 
 def _number(name, value):

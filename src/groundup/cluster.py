@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import hashlib
 import json
+import math
 import os
 import queue
 import signal
@@ -23,7 +24,6 @@ from importlib import metadata
 from pathlib import Path
 
 NAMES = ("COORDINATOR", "PROCESS_ID", "NUM_PROCESSES")  # the environment variables that make a process one of several
-SECONDS = float(os.environ.get("JOIN_SECONDS", 120))  # how long processes wait for each other at the start
 STOPPED = 3  # exit status of a process that ended because another one did
 GRACE = 5  # seconds that the others get to say so before the launcher ends them
 
@@ -53,7 +53,10 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
 
     Raises:
         WorkerFailed: a process failed. By then no process is left. They also end when the caller is killed.
+        ValueError: not even one process is asked for.
     """
+    if workers < 1:
+        raise ValueError(f"workers={workers}: at least one process is needed")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     logs = [folder / f"worker_{k}.log" for k in range(workers)]
@@ -118,17 +121,13 @@ def join(data=b"", **more):
     Raises:
         SystemExit: with one sentence. Later, when another process is gone, the process ends with status STOPPED.
     """
-    given = {name: os.environ.get(name, "") for name in NAMES}
-    if not any(given.values()):
+    try:
+        place = _place()
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    if place is None:
         return 0, 1
-    host, _, port = given["COORDINATOR"].rpartition(":")
-    numbers = [port, given["PROCESS_ID"], given["NUM_PROCESSES"]]
-    if not host or not all(map(str.isdecimal, numbers)) or int(numbers[1]) >= int(numbers[2]):
-        raise SystemExit(
-            "COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together, k from 0 to n - 1; "
-            "here they are " + ", ".join(f"{name}={value!r}" for name, value in given.items())
-        )
-    port, me, processes = map(int, numbers)
+    host, port, me, processes = place
     for name in ("tensorflow", "sklearn"):  # Keras on JAX would load them for some seconds, and no use
         sys.modules.setdefault(name, None)
     if "GROUNDUP_LAUNCHED" in os.environ:
@@ -159,6 +158,44 @@ def join(data=b"", **more):
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
     atexit.register(_ended_early, me)
     return me, processes
+
+
+def _place():
+    """(host, port, process, processes) as the environment says, or None for a process alone. Raises ValueError."""
+    given = {name: os.environ.get(name, "") for name in NAMES}
+    if not any(given.values()):
+        return None
+    here = "here they are " + ", ".join(f"{name}={value[:80]!r}" for name, value in given.items())
+    host, _, port = given["COORDINATOR"].rpartition(":")
+    numbers = [port, given["PROCESS_ID"], given["NUM_PROCESSES"]]
+    if (
+        not host
+        or not all(text.isdecimal() and len(text) < 10 for text in numbers)
+        or int(numbers[1]) >= int(numbers[2])
+    ):
+        raise ValueError(
+            "COORDINATOR=host:port, PROCESS_ID=k and NUM_PROCESSES=n belong together, k from 0 to n - 1; " + here
+        )
+    try:
+        host.encode("idna")  # as Python does before it asks for the address
+    except UnicodeError:
+        raise ValueError(f"COORDINATOR names the host {host!r}, and no host can have this name; {here}") from None
+    if not 0 < int(port) < 65_536:
+        raise ValueError(f"COORDINATOR names the port {port}, and ports go from 1 to 65535; {here}")
+    _seconds()
+    return host, *map(int, numbers)
+
+
+def _seconds():
+    """How long processes wait for each other at the start, a float. Raises ValueError."""
+    text = os.environ.get("JOIN_SECONDS") or "120"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 1e6:
+        raise ValueError(f"JOIN_SECONDS={text!r}: processes wait for each other from 0 to 1000000 seconds, such as 120")
+    return seconds
 
 
 def broadcast(content=b""):
@@ -245,17 +282,21 @@ def _tell_all(kind, content=b""):
 def _gather(host, port, me, processes, equal):
     """Process 0: meet the others, compare what must be equal; returns the port that JAX shall use."""
     try:
-        server = socket.create_server((host, port), backlog=processes)
+        server = socket.create_server((host, port), backlog=min(processes, 1000))
     except OSError as error:
-        raise SystemExit(f"process 0 cannot listen at {host}:{port}: {error.strerror.partition(' (')[0]}") from None
-    fault, deadline = None, time.monotonic() + SECONDS
+        raise SystemExit(
+            f"process 0 cannot listen at {host}:{port}: {str(error.strerror or error).partition(' (')[0]}"
+        ) from None
+    seconds = _seconds()
+    fault, deadline = None, time.monotonic() + seconds
     while len(_links) < processes - 1 and not fault:
         try:
             server.settimeout(max(0.01, deadline - time.monotonic()))
             link = server.accept()[0]
         except TimeoutError:
-            missing = ", ".join(str(k) for k in range(1, processes) if k not in _links)
-            fault = f"process {missing} of {processes} did not come to {host}:{port} within {SECONDS:g} s"
+            absent = [str(k) for k in range(1, min(processes, 10_000)) if k not in _links]
+            missing = ", ".join(absent[:8]) + " ..." * (len(absent) > 8)
+            fault = f"process {missing} of {processes} did not come to {host}:{port} within {seconds:g} s"
             break
         try:
             link.settimeout(5)
@@ -282,7 +323,8 @@ def _gather(host, port, me, processes, equal):
 
 def _call(host, port, me, processes, equal):
     """Every other process: meet process 0; returns the port that JAX shall use."""
-    deadline = time.monotonic() + SECONDS
+    seconds = _seconds()
+    deadline = time.monotonic() + seconds
     while True:
         try:
             link = socket.create_connection((host, port), timeout=5)
@@ -293,7 +335,7 @@ def _call(host, port, me, processes, equal):
         except OSError as error:
             reason = error.strerror or error
         if time.monotonic() > deadline:
-            raise SystemExit(f"process {me} cannot reach process 0 at {host}:{port} after {SECONDS:g} s: {reason}")
+            raise SystemExit(f"process {me} cannot reach process 0 at {host}:{port} after {seconds:g} s: {reason}")
         time.sleep(0.1)
     try:
         _send(link, b"h", json.dumps({"process": me, "processes": processes, "equal": equal}).encode())
@@ -360,19 +402,34 @@ def _end_with_launcher():
 
 def main():
     """`python -m groundup.cluster WORKERS FOLDER SCRIPT [ARGUMENT ...]`: launch; or run SCRIPT as the one of several
-    processes that the variables of NAMES make it."""
+    processes that the variables of NAMES make it. Returns the exit status: 1 a process failed, 2 refused."""
+    if len(sys.argv) < 4:
+        return _say("python -m groundup.cluster WORKERS FOLDER SCRIPT [ARGUMENT ...]: these three are needed", 2)
     workers, folder, script, *args = sys.argv[1:]
-    if any(os.environ.get(name) for name in NAMES):
+    try:
+        several = _place() is not None
+        _seconds()
+    except ValueError as error:
+        return _say(error, 2)
+    if several:
         environment = {**os.environ, "KERAS_BACKEND": "jax"}
         os.execve(sys.executable, [sys.executable, script, *args], environment)
+    if not (workers.isdecimal() and 0 < int(workers[:10]) < 10_000):
+        return _say(f"WORKERS={workers!r}: how many processes, a whole number from 1, such as 2", 2)
     try:
         launch(script, int(workers), *args, folder=folder, echo=True)
     except WorkerFailed as error:
-        print(f"{error}. All are stopped; what each one printed is in {folder}", file=sys.stderr)
-        return 1
+        return _say(f"{error}. All are stopped; what each one printed is in {folder}", 1)
+    except OSError as error:
+        return _say(f"cannot go on: {error.strerror or error} ({error.filename or folder})", 1)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _say(sentence, status):
+    print(sentence, file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -64,13 +64,13 @@ def here(path):
     """A reader's file or folder, as seen from here or else from the top of the repository, where make is called.
 
     Args:
-        path: str; ~ is the home folder.
+        path: str; ~ is the home folder. Any text will do: what can be nobody's file is in neither place.
 
     Returns:
         pathlib.Path; as seen from here if it is in neither place.
     """
-    near, top = Path(path).expanduser(), Path(__file__).resolve().parents[2] / path
-    return top if top.exists() and not near.exists() else near
+    near, top = Path(os.path.expanduser(path)), Path(__file__).resolve().parents[2] / path
+    return top if os.path.exists(top) and not os.path.exists(near) else near
 
 
 def import_keras(backend="tensorflow"):

@@ -4,11 +4,11 @@ Keras is imported when first needed.
 """
 
 import json
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
+
+from . import files
 
 
 class OtherPlan(ValueError):
@@ -56,10 +56,8 @@ def epoch_line(number, planned, logs):
 
 def write(file, **arrays):
     """Write an .npz file whole or not at all."""
-    part = Path(f"{file}.part")
-    with part.open("wb") as stream:
+    with files.whole(file) as stream:
         np.savez(stream, **arrays)
-    os.replace(part, file)
 
 
 def keep(file, variables, plan, **progress):
@@ -81,17 +79,33 @@ def resume(file, variables, plan):
     The file is a str, a Path, or one that is open for reading bytes and has a name.
 
     Raises:
-        OtherPlan: the file belongs to another plan; nothing is set.
+        OtherPlan: the file belongs to another plan, or to a model with other variables; nothing is set.
+        OSError: the file is there and cannot be read; nothing is set, and to start anew would replace it.
     """
+    name = file.name if hasattr(file, "read") else file
     try:
         with np.load(file, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
-        seen, progress = json.loads(str(arrays["plan"])), json.loads(str(arrays["progress"]))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = {key: kept[key] for key in kept.files}
+        seen, progress = json.loads(str(arrays.pop("plan"))), json.loads(str(arrays.pop("progress")))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise OSError(
+            f"{name} is there, but cannot be read ({error.strerror or error}): "
+            "make it readable to go on, or move it away to start anew."
+        ) from error
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return {}
     if seen != json.loads(json.dumps(plan)):
-        name = file.name if hasattr(file, "read") else file
         raise OtherPlan(f"{name} belongs to another plan: {seen}. Move it away to start anew.")
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"{i:03d}"])
+    ours = {f"{i:03d}": variable for i, variable in enumerate(variables)}
+    other = next((key for key in ours if key not in arrays or arrays[key].shape != tuple(ours[key].shape)), None)
+    if other or len(arrays) != len(ours):
+        raise OtherPlan(
+            f"{name} belongs to a model with other variables: it holds {len(arrays)}, here are {len(ours)}"
+            + (f", of which number {int(other)} does not fit" if other in arrays else "")
+            + ". Move it away to start anew."
+        )
+    for key, variable in ours.items():
+        variable.assign(arrays[key])
     return progress
