@@ -5,6 +5,7 @@
 #   make test ARGS="-n 0"                           in one process, as a debugger needs it (else two)
 #   make workshop CHAPTERS="01 02"                  editions of some chapters (all when empty)
 #   make grade DIR=submissions/                     what learners handed in
+#   make new NB=12 TITLE="A language model that answers"
 #   make train-gpt WORKERS=2                        processes on this machine; on several, on each of them:
 #   make train-gpt COORDINATOR=host:port PROCESS_ID=k NUM_PROCESSES=n
 #
@@ -12,12 +13,13 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run check test portable lab doctor setup workshop grade wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
+.PHONY: help run check test portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
 CHAPTERS = $(NB)
 DIR =
+export TITLE =
 WORKERS = 1
 ARGS =
 OUT = build
@@ -97,6 +99,10 @@ clean:  ## delete results and caches (the environment stays: delete .venv by han
 
 workshop: setup  ## to teach: editions for learners and instructors, slides (CHAPTERS="01 02")
 	@exec $(PY) -m coursetools.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
+
+# TITLE reaches the shell in the environment, so that it may hold quotes.
+new: setup  ## for authors: a chapter to write into (NB=12 TITLE="A language model that answers")
+	@exec $(PY) -m coursetools.new "$(NB)" "$$TITLE" --out "$(OUT)"
 
 grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.csv
 	@exec $(PY) -m coursetools.grade "$(DIR)" --out "$(OUT)" $(ARGS)

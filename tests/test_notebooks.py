@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from coursetools import notebook
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 TAGS = {"parameters", "nbval-ignore-output", "exercise", "check", "solution"}
 ENDING = ["## Break it", "## From the sources", "## Exercises", "## Recall", "## Summary", "## Further reading"]
+# Their cells are still too long. A chapter leaves this list when it is rewritten, and none is added.
+NOT_YET_REWRITTEN = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11"]
+REWRITTEN = [path for path in NOTEBOOKS if path.stem[:2] not in NOT_YET_REWRITTEN]
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|root|Users|work|tmp|mnt|opt)/|[A-Z]:\\\\")
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -103,8 +107,16 @@ def test_parameters_are_commented(path):
 
 def test_cells_are_short(path):
     code = [cell for cell in cells(path, "code") if not cell["tags"] & {"exercise", "check", "solution"}]
-    assert sum(cell["text"].count("\n") + 1 > 20 for cell in code) <= 2
-    assert path.stat().st_size < 1.5e6
+    lines = [cell["text"].count("\n") + 1 for cell in code]
+    assert sum(n > 20 for n in lines) <= 2
+    if path in REWRITTEN:
+        median, ninetieth = statistics.median(lines), statistics.quantiles(lines, n=10, method="inclusive")[-1]
+        assert median <= 8, f"half of the code cells have more than 8 lines: the median is {median}"
+        assert ninetieth <= 18, f"a tenth of the code cells have more than 18 lines: the 90th percentile is {ninetieth}"
+
+
+def test_file_is_small(path):
+    assert path.stat().st_size < 1.5e6, f"{path.stat().st_size / 1e6:.1f} MB: make fewer or smaller figures"
 
 
 def test_most_outputs_are_compared(path):

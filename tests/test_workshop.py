@@ -9,14 +9,20 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
-from coursetools import doctor, run, workshop
+from coursetools import doctor, run
+from coursetools.workshop import editions, pack, slides
+from coursetools.workshop.__main__ import main
 
 CHAPTERS = sorted((run.SRC.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-GUIDE = workshop.read_guide()
+GUIDE = editions.read_guide()
+MEASURE = Path(__file__).with_name("measure_slides.html")  # what the browser is to find out
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
@@ -33,7 +39,7 @@ def read(path):
 
 def code(nb, but=()):
     """The sources of the code cells, without those with one of the tags."""
-    return [cell.source for cell in nb.cells if cell.cell_type == "code" and not workshop.tags(cell) & set(but)]
+    return [cell.source for cell in nb.cells if cell.cell_type == "code" and not editions.tags(cell) & set(but)]
 
 
 # Editions
@@ -41,8 +47,8 @@ def code(nb, but=()):
 
 @each_chapter
 def test_learners_edition_is_the_chapter_less_solutions_and_outputs(path):
-    nb, learner = read(path), workshop.learner_edition(read(path))
-    kept = [cell for cell in nb.cells if "solution" not in workshop.tags(cell)]
+    nb, learner = read(path), editions.learner_edition(read(path))
+    kept = [cell for cell in nb.cells if "solution" not in editions.tags(cell)]
     assert len(kept) < len(nb.cells)
     for mine, theirs in zip(kept, learner.cells, strict=True):
         assert (mine.id, mine.cell_type, mine.source, mine.metadata) == (
@@ -58,9 +64,9 @@ def test_learners_edition_is_the_chapter_less_solutions_and_outputs(path):
 
 @each_chapter
 def test_learners_edition_holds_no_solution(path):
-    text = nbformat.writes(workshop.learner_edition(read(path)))
+    text = nbformat.writes(editions.learner_edition(read(path)))
     for cell in read(path).cells:
-        if "solution" in workshop.tags(cell):
+        if "solution" in editions.tags(cell):
             body = [line for line in cell.source.splitlines() if line.startswith("    ")]
             assert len(body) < 3 or json.dumps("\n".join(body))[1:-1] not in text  # a line or two may occur elsewhere
     assert "def solution_" not in text
@@ -92,18 +98,18 @@ def test_nothing_needs_a_solution(path):
         }
 
     cells = [cell for cell in read(path).cells if cell.cell_type == "code"]
-    solutions = [cell for cell in cells if "solution" in workshop.tags(cell)]
-    others = [cell for cell in cells if "solution" not in workshop.tags(cell)]
+    solutions = [cell for cell in cells if "solution" in editions.tags(cell)]
+    others = [cell for cell in cells if "solution" not in editions.tags(cell)]
     assert not (defined(solutions) - defined(others)) & used(others)
 
 
 @each_chapter
 def test_putting_the_solutions_back_gives_the_instructors_code(path):
     nb = read(path)
-    instructor = workshop.instructor_edition(nb, GUIDE.get(path.stem[:2], ""))
-    restored = workshop.learner_edition(nb).cells
+    instructor = editions.instructor_edition(nb, GUIDE.get(path.stem[:2], ""))
+    restored = editions.learner_edition(nb).cells
     for before, cell in zip(nb.cells, nb.cells[1:], strict=False):
-        if "solution" in workshop.tags(cell):
+        if "solution" in editions.tags(cell):
             place = next(i for i, other in enumerate(restored) if other.id == before.id)
             restored.insert(place + 1, cell)
     assert [cell.source for cell in restored if cell.cell_type == "code"] == code(instructor) == code(nb)
@@ -114,13 +120,13 @@ def test_putting_the_solutions_back_gives_the_instructors_code(path):
 def test_learners_edition_runs_and_reports_no_answers(capsys):
     """Its exercises, after its first cell. The other cells are the chapter's, which nbval runs, and need no solution:
     see above."""
-    learner, scope = workshop.learner_edition(read(CHAPTERS[0])), {}
+    learner, scope = editions.learner_edition(read(CHAPTERS[0])), {}
     start = next(cell for cell in learner.cells if cell.cell_type == "code")
     exec(start.source, scope)
     assert capsys.readouterr().out.startswith("ready: ")
     said = []
     for cell in learner.cells:
-        if workshop.tags(cell) & {"exercise", "check"}:
+        if editions.tags(cell) & {"exercise", "check"}:
             exec(cell.source, scope)
             said += capsys.readouterr().out.splitlines()
     assert said == [f"{CHAPTERS[0].stem[:2]}.{i} not answered yet" for i in range(1, len(said) + 1)] and said
@@ -130,14 +136,14 @@ def test_notes_go_where_the_guide_says():
     nb = read(CHAPTERS[0])
     nb.cells = nb.cells[:20]
     guide = '60 minutes.\n\n- "Mistake": show `c01-014`.\n- Also `§2`, and `§1`.'
-    noted = workshop.instructor_edition(nb, guide)
+    noted = editions.instructor_edition(nb, guide)
     at = {cell.id: i for i, cell in enumerate(noted.cells)}
     assert at["notes"] == 1 and "60 minutes." in noted.cells[1].source
     assert at["note-c01-014"] + 1 == at["c01-014"] and "Mistake" in noted.cells[at["note-c01-014"]].source
     assert at["note-c01-011"] + 1 == at["c01-011"] and at["note-c01-005"] + 1 == at["c01-005"]
     with pytest.raises(run.Refused, match=r"names §99 in the chapter '01 · .*', which has no such cell"):
-        workshop.instructor_edition(nb, "- See `§99`.")
-    assert "says nothing about this chapter yet" in workshop.instructor_edition(nb, "").cells[1].source
+        editions.instructor_edition(nb, "- See `§99`.")
+    assert "says nothing about this chapter yet" in editions.instructor_edition(nb, "").cells[1].source
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +151,7 @@ def deck():
     pytest.importorskip("math_core", reason="math-core is not installed: make setup")
     pytest.importorskip("pyreveal", reason="pyreveal is not installed: make setup")
     pytest.importorskip("ziamath", reason="ziamath is not installed: make setup")
-    return workshop.libraries()
+    return slides.libraries()
 
 
 def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
@@ -153,7 +159,7 @@ def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
     stale.parent.mkdir(parents=True)
     stale.write_text("of an earlier call")
     stems = [path.stem for path in CHAPTERS[:2]]
-    assert workshop.main([*(stem[:2] for stem in stems), "--out", str(tmp_path)]) == 0
+    assert main([*(stem[:2] for stem in stems), "--out", str(tmp_path)]) == 0
     out = tmp_path / "workshop"
     for edition, ending in (("learner", ".ipynb"), ("instructor", ".ipynb"), ("slides", ".slides.html")):
         assert {path.name for path in (out / edition).iterdir()} == {stem + ending for stem in stems}
@@ -189,13 +195,46 @@ def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
     assert set(packed["slides"]) == {f"{stem}.slides.html" for stem in stems}
 
 
+def test_the_same_chapter_gives_the_same_page(deck, monkeypatch):
+    page = slides.slides_page(read(CHAPTERS[0]), "name", deck)
+    monkeypatch.setattr(time, "time", lambda: 2e9)  # a font's file says when it was last saved
+    assert slides.libraries() == deck
+    assert slides.slides_page(read(CHAPTERS[0]), "name", deck) == page
+
+
+def test_all_that_the_packages_are_made_of_is_handed_out_and_installed(tmp_path):
+    """A new kind of file in src/ must be named twice: in pack.OURS and as package data in pyproject.toml."""
+    made = {path for path in run.SRC.rglob("*") if path.is_file()}
+    made = {
+        path.relative_to(run.SRC).as_posix()
+        for path in made
+        if not re.search(r"__pycache__|egg-info|/\.", str(path.relative_to(run.SRC)))
+    }
+    names = dict(pack.files_to_run())
+    assert {name.removeprefix("src/") for name in names if name.startswith("src/")} == made
+    for name in ("src", "pyproject.toml", "README.md", "LICENSE"):
+        here, there = run.SRC.parent / name, tmp_path / "checkout" / name
+        there.parent.mkdir(exist_ok=True)
+        shutil.copytree(here, there) if here.is_dir() else shutil.copy(here, there)
+    command = "from setuptools.build_meta import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(tmp_path)],
+        cwd=tmp_path / "checkout",
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    with zipfile.ZipFile(tmp_path / done.stdout.splitlines()[-1]) as wheel:
+        assert {name for name in wheel.namelist() if ".dist-info/" not in name} == made
+
+
 def test_refused(tmp_path, capsys):
-    assert workshop.main(["77", "--out", str(tmp_path)]) == 2
+    assert main(["77", "--out", str(tmp_path)]) == 2
     assert "there is no chapter 77" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
     pytest.importorskip("pyreveal")
-    assert workshop.main(["01", "--out", str(tmp_path / "file")]) == 1
+    assert main(["01", "--out", str(tmp_path / "file")]) == 1
     assert "OUT=/elsewhere" in capsys.readouterr().err
 
 
@@ -204,20 +243,20 @@ def test_refused(tmp_path, capsys):
 
 @each_chapter
 def test_what_is_on_the_slides(path):
-    nb, pages = read(path), workshop.slides_of(read(path))
+    nb, pages = read(path), slides.slides_of(read(path))
     assert 20 <= len(pages) <= 80
     titles = list(dict.fromkeys(page["title"] for page in pages))
     sections = [cell.source.splitlines()[0][3:] for cell in nb.cells if cell.source.startswith("## ")]
-    assert titles[1:] == [section for section in sections if section not in workshop.NOT_ON_SLIDES]
+    assert titles[1:] == [section for section in sections if section not in slides.NOT_ON_SLIDES]
     shown = [cell for page in pages for cell in page["cells"]]
-    assert sum("figure" in workshop.tags(cell) for cell in shown) == sum(
-        workshop.figure_of(cell) is not None for cell in nb.cells if cell.cell_type == "code"
+    assert sum("figure" in editions.tags(cell) for cell in shown) == sum(
+        slides.figure_of(cell) is not None for cell in nb.cells if cell.cell_type == "code"
     )
     text = "\n".join(cell.source for cell in shown)
     for cell in nb.cells:
-        if "exercise" in workshop.tags(cell):
+        if "exercise" in editions.tags(cell):
             assert cell.source in text
-        elif "solution" in workshop.tags(cell):
+        elif "solution" in editions.tags(cell):
             assert cell.source not in text
         elif cell.cell_type == "markdown" and cell.source not in ("",):
             for formula in re.findall(r"\$\$(.+?)\$\$", re.sub(r"(?s)\A.*## Further reading.*", "", cell.source), re.S):
@@ -227,17 +266,17 @@ def test_what_is_on_the_slides(path):
 def test_slideshow_metadata_overrules_the_rule():
     nb = read(CHAPTERS[0])
     nb.cells = nb.cells[:12]
-    shown = [cell.source for page in workshop.slides_of(nb) for cell in page["cells"]]
+    shown = [cell.source for page in slides.slides_of(nb) for cell in page["cells"]]
     first, second = nb.cells[5], nb.cells[7]
     assert first.source in shown and second.source not in shown
     first.metadata["slideshow"], second.metadata["slideshow"] = {"slide_type": "skip"}, {"slide_type": "slide"}
-    shown = [cell.source for page in workshop.slides_of(nb) for cell in page["cells"]]
+    shown = [cell.source for page in slides.slides_of(nb) for cell in page["cells"]]
     assert first.source not in shown and second.source in shown
 
 
 def test_sentences():
     text = "A **loss**, $a. B$ and `x. Y`. It has 3.5 kg, e.g. Four.\nDoes it? Yes: Here"
-    assert workshop.sentences_of(text) == [
+    assert slides.sentences_of(text) == [
         "A **loss**, $a. B$ and `x. Y`.",
         "It has 3.5 kg, e.g. Four.",
         "Does it?",
@@ -248,53 +287,24 @@ def test_sentences():
 
 def test_long_blocks_are_cut():
     rows = "| a |\n|---|\n" + "\n".join(f"| {i} |" for i in range(13))
-    pieces = workshop.cut(rows)
+    pieces = slides.cut(rows)
     assert len(pieces) == 3 and all(piece.startswith("| a |\n|---|\n| ") for piece in pieces)
-    assert [len(workshop.cut(block)) for block in ("- a\n- b\n- c\n- d\n- e", "one\ntwo")] == [2, 1]
+    assert [len(slides.cut(block)) for block in ("- a\n- b\n- c\n- d\n- e", "one\ntwo")] == [2, 1]
 
 
 def test_a_formula_that_cannot_be_set_is_an_error(deck):
     nb = read(CHAPTERS[0])
     nb.cells = copy.deepcopy(nb.cells[:12])
     nb.cells[6].source += "\n\nA sentence with $\\nosuch{x}$ in it."  # not on a slide, but in the notes
-    with pytest.raises(run.Refused, match=r'the formula .* cannot be set for the slides: Unknown command "\\nosuch"'):
-        workshop.slides_page(nb, "name", deck)
-    assert "<math" in workshop.set_formula(r"\frac1n \sum_i \mathbf x_i", True, "c")
-
-
-MEASURE = """<script>Reveal.on('ready', async () => {
-  await document.fonts.ready;
-  const found = [], box = document.querySelector('.slides');
-  for (const page of Reveal.getSlides()) {
-    const at = Reveal.getIndices(page);
-    Reveal.slide(at.h, at.v);
-    const all = box.getBoundingClientRect(), scale = Reveal.getScale();
-    let left = 0, right = 0, bottom = 0, small = 99;
-    for (const e of page.querySelectorAll('*')) {
-      if (e.closest('.notes')) continue;
-      const r = e.getBoundingClientRect();
-      if (!r.width || !r.height) continue;
-      left = Math.min(left, (r.left - all.left) / scale);
-      right = Math.max(right, (r.right - all.left) / scale);
-      bottom = Math.max(bottom, (r.bottom - all.top) / scale);
-      if (['PRE', 'P', 'LI', 'TD'].includes(e.tagName))
-        small = Math.min(small, parseFloat(getComputedStyle(e).fontSize));
-      if (e.tagName == 'PRE' && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1))
-        right = 9999;
-    }
-    const pictures = [...page.querySelectorAll('img')].every(i => i.complete && i.naturalWidth > 100);
-    found.push([page.querySelector('h1, h2').textContent, left, right, bottom, small, pictures]);
-  }
-  const frame = document.querySelector('.reveal'), report = document.createElement('pre');
-  report.id = 'measured';
-  report.textContent = JSON.stringify([found, [frame.offsetWidth, frame.offsetHeight]]);
-  document.body.replaceChildren(report);
-});</script></html>"""
+    said = rf'cell {nb.cells[6].id}: the formula .* cannot be set for the slides: Unknown command "\\nosuch"'
+    with pytest.raises(run.Refused, match=said):
+        slides.slides_page(nb, "name", deck)
+    assert "<math" in slides.set_formula(r"\frac1n \sum_i \mathbf x_i", True, "c")
 
 
 @each_chapter
 def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
-    page = workshop.slides_page(read(path), "name", deck)
+    page = slides.slides_page(read(path), "name", deck)
     wanted = re.findall(
         r"""(?:src|href)=["']([^"'#]+)|url\(["']?([^)"']+)|@import\s*([^;]+)""", re.sub("<a [^>]*>", "", page)
     )  # a link is followed by a reader, not by the page
@@ -303,7 +313,7 @@ def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
     if not BROWSER:
         pytest.skip("no chromium on this machine, so the pages could not be measured: apt install chromium")
     copy_of = tmp_path / "page.html"
-    copy_of.write_text(page[: page.rindex("</html>")] + MEASURE, encoding="utf-8")
+    copy_of.write_text(page[: page.rindex("</html>")] + MEASURE.read_text(encoding="utf-8"), encoding="utf-8")
     command = [
         BROWSER,
         "--headless",
@@ -322,7 +332,7 @@ def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
     measured = re.search(r'<pre id="measured">(.*?)</pre>', printed, re.S)
     assert measured, "the page did not start in the browser"
     pages, (width, height) = json.loads(html.unescape(measured[1]))
-    assert len(pages) == len(workshop.slides_of(read(path))) and width >= 1000 and height >= 500
+    assert len(pages) == len(slides.slides_of(read(path))) and width >= 1000 and height >= 500
     for number, (title, left, right, bottom, small, pictures) in enumerate(pages, 1):
         assert left > -1 and right < 1281 and bottom < 700, f"page {number}, {title!r}: {right} x {bottom}"
         assert small >= 14, f"page {number}, {title!r}: letters of {small} pixels"
@@ -334,7 +344,7 @@ def test_slides_need_nothing_and_nothing_overflows(deck, tmp_path, path):
 MINUTES = {
     row[0]: list(map(int, row[1:4]))
     for row in re.findall(
-        r"(?m)^\| (\d\d) \| (\d+) \| (\d+) \| (\d+) \| section \d+ \|$", workshop.GUIDE.read_text(encoding="utf-8")
+        r"(?m)^\| (\d\d) \| (\d+) \| (\d+) \| (\d+) \| section \d+ \|$", editions.GUIDE.read_text(encoding="utf-8")
     )
 }
 NUMBERS = {"two": 2, "three": 3, "five": 5, "ten": 10, "fifteen": 15, "twenty": 20}
@@ -345,14 +355,14 @@ def test_the_guide_knows_the_chapter(path):
     nb, number = read(path), path.stem[:2]
     assert number in MINUTES and number in GUIDE, f"docs/teaching.md has no row and no section for chapter {number}"
     notes = [line for line in GUIDE[number].splitlines() if line.startswith("- ")]
-    assert len(notes) == 2 and all(workshop.references(note) for note in notes)
-    for reference in workshop.references(GUIDE[number]):
-        workshop.find_cell(nb, reference)
+    assert len(notes) == 2 and all(editions.references(note) for note in notes)
+    for reference in editions.references(GUIDE[number]):
+        editions.find_cell(nb, reference)
     assert "Needs: " in GUIDE[number]
     stop = re.search(r"stop before section (\d+)", GUIDE[number])[1]
-    row = re.search(rf"(?m)^\| {number} \|.*section (\d+) \|$", workshop.GUIDE.read_text(encoding="utf-8"))
+    row = re.search(rf"(?m)^\| {number} \|.*section (\d+) \|$", editions.GUIDE.read_text(encoding="utf-8"))
     assert stop == row[1]
-    workshop.find_cell(nb, f"§{stop}")
+    editions.find_cell(nb, f"§{stop}")
     everything, to_stop, exercises = MINUTES[number]
     assert to_stop < everything
     stated = re.findall(r"(?m)^\*\*\d\d\.\d\*\* \((\w+) minutes\)", "\n".join(cell.source for cell in nb.cells))
@@ -360,7 +370,7 @@ def test_the_guide_knows_the_chapter(path):
 
 
 def test_schedules_add_up():
-    text = workshop.GUIDE.read_text(encoding="utf-8")
+    text = editions.GUIDE.read_text(encoding="utf-8")
     schedules = re.findall(r"(?ms)^### (.*?): (\d+) minutes\n(.*?)(?=^##)", text)
     assert [name for name, _, _ in schedules] == ["Half a day", "One day", "Two days", "Eight weeks"]
     for name, total, table in schedules:

@@ -1,39 +1,19 @@
 """The house style of the figures, and the figures that several chapters share."""
 
+from pathlib import Path
+
 import numpy as np
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart by the colour-blind. Lines also differ in dash and
-# marker, so that they are told apart in grey.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-"]
+STYLE = Path(__file__).with_name("groundup.mplstyle")
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # those of the style, in order
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 
 
 def style():
-    """Set Matplotlib's defaults for every figure of the course: size, fonts, colours, light grid, no frame clutter."""
-    import matplotlib as mpl
+    """Set Matplotlib's defaults for every figure of the course to those of groundup.mplstyle."""
+    import matplotlib.style
 
-    mpl.rcParams.update(
-        {
-            "figure.figsize": (7.0, 3.4),
-            "figure.dpi": 100,
-            "savefig.dpi": 100,
-            "figure.constrained_layout.use": True,
-            "font.size": 10,
-            "axes.titlesize": 10,
-            "axes.labelsize": 10,
-            "legend.fontsize": 9,
-            "legend.frameon": False,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.alpha": 0.25,
-            "lines.linewidth": 1.8,
-            "image.cmap": "viridis",
-            "image.interpolation": "nearest",
-            "axes.prop_cycle": mpl.cycler(color=COLOURS) + mpl.cycler(linestyle=DASHES),
-        }
-    )
+    matplotlib.style.use(STYLE)
 
 
 def surface(ax, loss, x_range, y_range, paths=None, levels=14):

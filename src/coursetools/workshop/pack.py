@@ -1,0 +1,41 @@
+"""The archives that are handed out: all that a chapter needs to run, in a zip with the same bytes each time."""
+
+import json
+import zipfile
+from pathlib import Path
+
+from coursetools import run
+
+ROOT = run.SRC.parent
+OURS = (".py", ".j2", ".md", ".mplstyle")  # what the packages are made of; beside it may lie anything
+
+
+def files_to_run():
+    """(path in the archive, path here) of what a chapter needs to run, besides the chapters themselves."""
+    kept = ["Makefile", "LICENSE", "pyproject.toml", "requirements.txt", "requirements-bert.txt"]
+    source = (path for path in (ROOT / "src").rglob("*") if path.suffix in OURS and path.is_file())
+    kept += sorted(path.relative_to(ROOT).as_posix() for path in source)
+    # Of data/ only what belongs to it: beside it may lie what nobody wants to hand out.
+    manifest = json.loads((ROOT / "data" / "MANIFEST.json").read_text(encoding="utf-8"))
+    kept += ["data/MANIFEST.json", "data/README.md"]
+    kept += sorted(f"data/{name}" for about in manifest.values() for name in about["files"])
+    kept += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "data" / "recipes").glob("*.py"))
+    readme = Path(__file__).with_name("templates") / "learner.md"
+    return [("README.md", readme), *((name, ROOT / name) for name in kept)]
+
+
+def write(path, files):
+    """Write a zip archive of (name, path or text) pairs, the same bytes for the same contents."""
+    temporary = path.with_suffix(".partial")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files:
+                data = content.encode() if isinstance(content, str) else content.read_bytes()
+                info = zipfile.ZipInfo(f"groundup-workshop/{name}")
+                small = name.endswith((".npz", ".jpg"))  # compressed already
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+                archive.writestr(info, data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
