@@ -135,7 +135,6 @@ def _worked(Image, file, work):
 
 def _worked_png(Image, file, work):
     """The same for a PNG: checksums are compared; if it cannot be used whole, then without texts and profiles."""
-    first = None
     for whole in (True, False):
         stream = file if whole else _bare_png(file)
         try:
@@ -145,8 +144,8 @@ def _worked_png(Image, file, work):
         except Bad:
             raise
         except Exception as error:
-            first = first or error
-    raise first
+            damage = error
+    raise damage
 
 
 def _told(error, head, length):
@@ -220,8 +219,8 @@ def _bare_png(file):
     while at + 8 <= len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
         kind, checksum = content[at + 4 : at + 8], content[end - 4 : end]
-        intact = zlib.crc32(content[at + 4 : end - 4]).to_bytes(4, "big") == checksum
-        if kind[:1].isupper() or kind == b"tRNS" or (kind == b"eXIf" and intact):  # a capital: needed for the pixels
+        needed = kind[:1].isupper() or kind == b"tRNS" or end > len(content)  # the last: to find it cut short
+        if needed or (kind == b"eXIf" and zlib.crc32(content[at + 4 : end - 4]).to_bytes(4, "big") == checksum):
             kept.append(content[at:end])
         at = end
     return io.BytesIO(b"".join(kept))

@@ -48,7 +48,7 @@ def _objects(paths):
     if unsure := [path for path, (name, marked) in zip(paths, pieces, strict=True) if marked and not name]:
         say(
             f"Pictures with names such as {shown(unsure[0])} ({len(unsure)}) count as objects of their own. If they "
-            "are pieces of others, give `group`, or put a number of the whole picture before the mark, as in m31_tile_07."
+            "are pieces of others, give `group`, or end the whole picture's name in a number, as in m31_tile_07."
         )
     wholes = [os.path.splitext(path)[0] for path in paths]
     return [name or (whole if whole in objects else "") for (name, _), whole in zip(pieces, wholes, strict=True)]
@@ -146,8 +146,9 @@ def _dealt(pictures, parts, group, seed, deal):
     seen = sizes > 0
     for kind, number in zip(pictures.classes, seen.sum(axis=0), strict=True):
         if number < parts:
+            noun = "object" if number == 1 else "objects"
             raise FolderError(
-                f"Class '{kind}' has {number:.0f} object{'s' * (number != 1)} for {parts} parts, and none may be in two"
+                f"Class '{kind}' has {number} {noun} for {parts} parts, and none may be in two"
                 f"{_grouped(pictures, kind, given)}; add pictures of other objects, or ask for fewer parts."
             )
     component = np.arange(len(pictures.classes))  # classes that share objects get one number and are dealt together
