@@ -101,15 +101,16 @@ def _kind(path):
 
 def _refuse_folders(folder, root, classes, found):
     """Raises FolderError where the folders cannot be classes."""
-    kinds = {SIDES[kind.strip().casefold()] for kind in classes if kind.strip().casefold() in SIDES}
-    if len(classes) > 1 and len(kinds) < 2:
+    sides = {kind: SIDES[kind.strip().casefold()] for kind in classes if kind.strip().casefold() in SIDES}
+    several = len(set(sides.values())) > 1
+    if len(classes) > 1 and not several:
         return
     where = shown(folder)
     inner = {kind: _folders(root, kind) for kind in classes}
     deep = next((kind for kind in classes if len(inner[kind]) > 1), None)
     inside = deep and f"'{shown(inner[deep][0])}' and '{shown(inner[deep][1])}'"
-    if len(kinds) > 1:
-        names = ", ".join(f"'{kind}'" for kind in classes)
+    if several:
+        names = ", ".join(f"'{kind}'" for kind in sides)
         way = (
             f"the classes seem to be its subfolders, such as {inside}: give {where}/{deep}, which is split by itself"
             if deep
