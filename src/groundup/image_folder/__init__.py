@@ -1,0 +1,43 @@
+"""A folder of pictures, one subfolder a class: scanned, split, learned from, and used on new pictures.
+
+    scan = image_folder.scan("my_photos", size=150)
+    print(image_folder.table(scan))
+    pictures = image_folder.load(scan)
+    train, validation, test = image_folder.split(pictures)
+
+The scan decodes each file, with the only operation there is (`decode`), and keeps the pixels. Training uses those: what
+passed the scan cannot fail in training, not even when its file changes or vanishes. Nothing in the folder is deleted,
+moved, changed or made. On the command line:
+
+    python -m groundup.image_folder my_photos                                      # the table
+    python -m groundup.image_folder predict my_model new_photos --out answers.csv  # a saved model on new pictures
+"""
+
+from .base import STATUSES, File, FolderError, Pictures, Prediction, Saved, Scan, shown
+from .decode import decode
+from .model import predict, restore, save, write_predictions
+from .scan import load, scan, table, write_manifest
+from .split import folds, split, tiles
+
+__all__ = [
+    "STATUSES",
+    "File",
+    "FolderError",
+    "Pictures",
+    "Prediction",
+    "Saved",
+    "Scan",
+    "decode",
+    "folds",
+    "load",
+    "predict",
+    "restore",
+    "save",
+    "scan",
+    "shown",
+    "split",
+    "table",
+    "tiles",
+    "write_manifest",
+    "write_predictions",
+]
