@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SLOW = {"bert", "cluster", "exercises", "gan", "gpt", "grade", "image_folder", "layers", "offline", "run", "session",
+SLOW = {"bert", "cluster", "exercises", "gan", "gpt", "grade", "image_folder", "layers", "new", "offline", "run", "session",
         "training"}  # fmt: skip
 
 

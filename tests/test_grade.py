@@ -13,7 +13,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from coursetools import grade, run, sandbox
+from coursetools import grade, sandbox
+from coursetools import notebook as chapters
 
 STUBS = {
     "01.1": "def mean_squared_error(prediction, target):\n    ...",
@@ -542,7 +543,7 @@ def test_what_each_wall_promises(folder, tmp_path, wall):
 def test_without_any_wall_it_says_so_and_marks(folder, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys, psutil; sys.platform = 'darwin'")
     (tmp_path / "bin").mkdir()
-    path = os.pathsep.join([str(tmp_path), str(run.SRC)])
+    path = os.pathsep.join([str(tmp_path), str(chapters.SRC)])
     rows, printed = folder({"ann/01_tiny.ipynb": notebook(answers=RIGHT)}, PATH=str(tmp_path / "bin"), PYTHONPATH=path)
     assert [row[2] for row in rows] == ["right", "right"]
     first = printed.splitlines()[0]
@@ -553,7 +554,7 @@ def test_what_is_hidden_holds_nothing_that_is_needed(tmp_path):
     out = tmp_path / "in" / "out"
     assert grade.hideable([tmp_path / "in", out]) == [tmp_path / "in"]
     assert grade.hideable([out, out]) == [out]
-    assert grade.hideable([run.SRC.parent, tmp_path]) == [tmp_path]
+    assert grade.hideable([chapters.SRC.parent, tmp_path]) == [tmp_path]
 
 
 @pytest.mark.parametrize("inside", ["in/out", "."])
@@ -587,7 +588,7 @@ def graders():
         groundup.exercises = kept["groundup.exercises"]
 
 
-@pytest.mark.parametrize("path", sorted((run.SRC.parent / "notebooks").glob("[0-9]*.ipynb")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((chapters.SRC.parent / "notebooks").glob("[0-9]*.ipynb")), ids=lambda p: p.stem)
 def test_exercises_are_found_in_every_chapter(graders, path):
     number = path.stem[:2]
     found = grade.exercises_of(nbformat.read(path, as_version=4))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from coursetools import new, run
+from coursetools import new, notebook
 
 ROOT = Path(__file__).parents[1]
 TITLE = "A language model that answers"
@@ -118,7 +118,7 @@ def test_the_guide_keeps_its_order():
     assert [line[:5] for line in guide.splitlines() if line[:1] in ("|", "#")] == [
         "| 01 ", "| 02 ", "| 03 ", "| 04 ", "## 01", "## 02", "## 03", "## 04"
     ]  # fmt: skip
-    with pytest.raises(run.Refused, match="knows a chapter 02 already"):
+    with pytest.raises(notebook.Refused, match="knows a chapter 02 already"):
         new.taught(guide, "02", "")
 
 
@@ -128,7 +128,7 @@ def test_what_was_written_is_deleted_when_the_rest_cannot_be(tmp_path, monkeypat
     guide = tmp_path / "docs" / "teaching.md"
     guide.write_text("| 01 | 9 | 4 | 5 | section 2 |\n")
     monkeypatch.setattr(new, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(notebook, "NOTEBOOKS", tmp_path / "notebooks")
     write = new.tidy.write
 
     def full(path, text):

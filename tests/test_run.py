@@ -446,7 +446,7 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
 
 
 def test_the_package_is_found_in_this_checkout():
-    assert run.SRC == Path(__file__).resolve().parents[1] / "src"
+    assert notebook.SRC == Path(__file__).resolve().parents[1] / "src"
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_the_package_is_found_in_this_checkout():
 )
 def test_make_knows_the_home_folder(out, expected):
     command = ["make", "-n", "run", f"OUT={out}", "VENV=v"]
-    root = run.SRC.parent
+    root = notebook.SRC.parent
     env = dict(os.environ, HOME="/h o", MPLBACKEND="TkAgg")
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=60)
     assert f'coursetools.run  --out "{expected}"' in done.stdout, done.stdout + done.stderr

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from coursetools import doctor, run
+from coursetools import doctor, notebook
 from coursetools.workshop import editions, pack, slides
 from coursetools.workshop.__main__ import main
 
-CHAPTERS = sorted((run.SRC.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = sorted((notebook.SRC.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 GUIDE = editions.read_guide()
 MEASURE = Path(__file__).with_name("measure_slides.html")  # what the browser is to find out
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -141,7 +141,7 @@ def test_notes_go_where_the_guide_says():
     assert at["notes"] == 1 and "60 minutes." in noted.cells[1].source
     assert at["note-c01-014"] + 1 == at["c01-014"] and "Mistake" in noted.cells[at["note-c01-014"]].source
     assert at["note-c01-011"] + 1 == at["c01-011"] and at["note-c01-005"] + 1 == at["c01-005"]
-    with pytest.raises(run.Refused, match=r"names §99 in the chapter '01 · .*', which has no such cell"):
+    with pytest.raises(notebook.Refused, match=r"names §99 in the chapter '01 · .*', which has no such cell"):
         editions.instructor_edition(nb, "- See `§99`.")
     assert "says nothing about this chapter yet" in editions.instructor_edition(nb, "").cells[1].source
 
@@ -204,16 +204,16 @@ def test_the_same_chapter_gives_the_same_page(deck, monkeypatch):
 
 def test_all_that_the_packages_are_made_of_is_handed_out_and_installed(tmp_path):
     """A new kind of file in src/ must be named twice: in pack.OURS and as package data in pyproject.toml."""
-    made = {path for path in run.SRC.rglob("*") if path.is_file()}
+    made = {path for path in notebook.SRC.rglob("*") if path.is_file()}
     made = {
-        path.relative_to(run.SRC).as_posix()
+        path.relative_to(notebook.SRC).as_posix()
         for path in made
-        if not re.search(r"__pycache__|egg-info|/\.", str(path.relative_to(run.SRC)))
+        if not re.search(r"__pycache__|egg-info|/\.", str(path.relative_to(notebook.SRC)))
     }
     names = dict(pack.files_to_run())
     assert {name.removeprefix("src/") for name in names if name.startswith("src/")} == made
     for name in ("src", "pyproject.toml", "README.md", "LICENSE"):
-        here, there = run.SRC.parent / name, tmp_path / "checkout" / name
+        here, there = notebook.SRC.parent / name, tmp_path / "checkout" / name
         there.parent.mkdir(exist_ok=True)
         shutil.copytree(here, there) if here.is_dir() else shutil.copy(here, there)
     command = "from setuptools.build_meta import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
@@ -297,7 +297,7 @@ def test_a_formula_that_cannot_be_set_is_an_error(deck):
     nb.cells = copy.deepcopy(nb.cells[:12])
     nb.cells[6].source += "\n\nA sentence with $\\nosuch{x}$ in it."  # not on a slide, but in the notes
     said = rf'cell {nb.cells[6].id}: the formula .* cannot be set for the slides: Unknown command "\\nosuch"'
-    with pytest.raises(run.Refused, match=said):
+    with pytest.raises(notebook.Refused, match=said):
         slides.slides_page(nb, "name", deck)
     assert "<math" in slides.set_formula(r"\frac1n \sum_i \mathbf x_i", True, "c")
 
@@ -385,7 +385,7 @@ def test_schedules_add_up():
 
 
 def test_hosts_use_the_same_lock():
-    root = run.SRC.parent
+    root = notebook.SRC.parent
     assert (root / "binder" / "requirements.txt").read_text().split() == [
         "--require-hashes",
         "-r",

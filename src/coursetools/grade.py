@@ -45,7 +45,8 @@ import time
 from pathlib import Path
 
 import psutil
-from coursetools import machine, run, tidy
+from coursetools import machine, notebook, tidy
+from coursetools.notebook import Refused
 from coursetools.tidy import nbformat
 
 OFFLINE = Path(__file__).with_name("offline")  # refuses connections from Python
@@ -165,10 +166,10 @@ def find(folder, out=None):
     Each learner is in it: whoever handed in no notebook, with the reason. `out`, if it lies in the folder, is left out.
     """
     if not folder.is_dir():
-        raise run.Refused(
+        raise Refused(
             f"there is no folder {folder}: make grade DIR=submissions/ names the one with a folder for each learner"
         )
-    chapters, found = run.find_chapters([]), []
+    chapters, found = notebook.find_chapters([]), []
 
     def chapter_of(path):
         return next((chapter for chapter in chapters if chapter.stem.lower() in path.name.lower()), None)
@@ -203,7 +204,7 @@ def find(folder, out=None):
             name = first.strip(" _-") if first != entry.name else entry.stem
             found.append((shown(name or entry.stem), entry, chapter, why_not(entry, shown(entry.name))))
     if not found:
-        raise run.Refused(f"there is no notebook (*.ipynb) in {folder}, nor in the folders in it")
+        raise Refused(f"there is no notebook (*.ipynb) in {folder}, nor in the folders in it")
     pairs = [(learner, chapter) for learner, _, chapter, why in found if why is None]
     return [
         (f"{learner} ({shown(path.relative_to(folder))})", path, chapter, why)
@@ -313,7 +314,14 @@ def hideable(folders):
 
     Of two that lie in each other, the outer one.
     """
-    needed = [sys.executable, sys.prefix, sys.base_prefix, run.SRC, run.NOTEBOOKS, run.SRC.parent / "data"]
+    needed = [
+        sys.executable,
+        sys.prefix,
+        sys.base_prefix,
+        notebook.SRC,
+        notebook.NOTEBOOKS,
+        notebook.SRC.parent / "data",
+    ]
     needed += [os.environ[name] for name in ("GROUNDUP_DATA", "MPLCONFIGDIR") if os.environ.get(name)]
     needed = [Path(path).resolve() for path in needed]
     free = [folder for folder in folders if not any(path.is_relative_to(folder) for path in needed)]
@@ -344,7 +352,7 @@ def watch(job, scratch, seconds, mb, wall, hidden=()):
         if name in ("PATH", "LANG", "MPLCONFIGDIR", "GROUNDUP_DATA") or name.startswith(("OMP_", "OPENBLAS_", "TF_"))
     }
     env = kept | {
-        "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(run.SRC)]),  # the graders of this checkout
+        "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(notebook.SRC)]),  # the graders of this checkout
         "MPLBACKEND": "Agg",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder / ".tmp"),
@@ -418,7 +426,7 @@ def rows_of(learner, path, chapter, root, scratch, limits, wall, hidden=()):
     exercises = [number for number, _, _ in exercises_of(ours)] if ours else ["?"]
     try:
         if ours is None:
-            stem = next((path.stem for path in run.find_chapters([])), "01_gradient_descent")
+            stem = next((path.stem for path in notebook.find_chapters([])), "01_gradient_descent")
             raise ValueError(f"the file's name, {shown(path.name)}, holds no chapter's, such as {stem}")
         nb = read(path)
         left = copy_folder(path, root, scratch / "folder")
@@ -450,7 +458,7 @@ def table(rows):
 
 def works(command):
     """Does a command that should do nothing succeed here? What holds is tried, not believed."""
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(run.SRC), os.environ.get("PYTHONPATH", "")])}
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(notebook.SRC), os.environ.get("PYTHONPATH", "")])}
     with contextlib.suppress(OSError):
         return not subprocess.call(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return False
@@ -503,16 +511,16 @@ def clear(folder):
 def grade(options):
     """Grade all the notebooks in a folder and write the table. Raises Refused, OSError, KeyboardInterrupt."""
     if not options.dir:
-        raise run.Refused("make grade DIR=submissions/ says which folder holds what was handed in")
+        raise Refused("make grade DIR=submissions/ says which folder holds what was handed in")
     root, out = Path(options.dir).resolve(), Path(options.out).resolve()
     found = find(root, out)
     if not OFFLINE.is_dir():
-        raise run.Refused(f"{OFFLINE} is missing, which keeps submissions from the network: mark in a whole checkout")
+        raise Refused(f"{OFFLINE} is missing, which keeps submissions from the network: mark in a whole checkout")
     out.mkdir(parents=True, exist_ok=True)
     wall = choose_wall()
     hidden = hideable([root, out]) if wall == "bubblewrap" else []
     print(what_holds(wall, can_confine(), any(root.is_relative_to(folder) for folder in hidden)), flush=True)
-    budget = machine.read(run.NOTEBOOKS.parent / "docs" / "budget.json")
+    budget = machine.read(notebook.NOTEBOOKS.parent / "docs" / "budget.json")
     speed = machine.gflops() if budget else None
     rows, width = [], max(len(learner) for learner, *_ in found)
     for learner, path, chapter, why in found:
@@ -559,7 +567,7 @@ def main(arguments=None):
     try:
         grade(options)
         return 0
-    except run.Refused as error:
+    except Refused as error:
         print(f"coursetools.grade: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

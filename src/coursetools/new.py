@@ -14,10 +14,11 @@ import unicodedata
 from pathlib import Path
 
 import jinja2
-from coursetools import run, tidy
+from coursetools import notebook, run, tidy
+from coursetools.notebook import Refused
 from coursetools.tidy import nbformat
 
-ROOT = run.SRC.parent
+ROOT = notebook.SRC.parent
 SKELETON = Path(__file__).with_name("skeleton")
 
 
@@ -26,7 +27,7 @@ def slug_of(title):
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = "_".join(re.findall(r"[a-z0-9]+", plain))
     if not slug or re.search(r"[|\[\]\r\n]", title):
-        raise run.Refused(
+        raise Refused(
             f"the title {title!r} gives no name to a file, or holds one of | [ ], which would break a table or a link: "
             'give one with letters or digits, as in make new NB=12 TITLE="A language model that answers"'
         )
@@ -53,9 +54,7 @@ def taught(guide, number, section):
     """
     rows = re.findall(r"(?m)^\| \d\d \| \d+ \| \d+ \| \d+ \| section \d+ \|\n", guide)
     if not rows or re.search(rf"(?m)^(\| {number} \| \d+ \| \d+ |## {number} ·)", guide):
-        raise run.Refused(
-            f"docs/teaching.md has no table of minutes, or knows a chapter {number} already: mend it first"
-        )
+        raise Refused(f"docs/teaching.md has no table of minutes, or knows a chapter {number} already: mend it first")
     before = [row for row in rows if row[2:4] < number]
     row = f"| {number} | 30 | 20 | 20 | section 3 |\n"
     guide = guide.replace(before[-1], before[-1] + row) if before else guide.replace(rows[0], row + rows[0])
@@ -77,20 +76,20 @@ def make(number, title):
     """
     slug = slug_of(title)
     if not re.fullmatch(r"\d\d", number) or number == "00":
-        raise run.Refused(f"{number!r} is no chapter's number: give two digits, from 01 to 99, as in make new NB=12")
+        raise Refused(f"{number!r} is no chapter's number: give two digits, from 01 to 99, as in make new NB=12")
     guide = ROOT / "docs" / "teaching.md"
     files = {
-        run.NOTEBOOKS / f"{number}_{slug}.ipynb": "chapter.txt.j2",
+        notebook.NOTEBOOKS / f"{number}_{slug}.ipynb": "chapter.txt.j2",
         ROOT / "src" / "groundup" / "exercises" / f"ch{number}.py": "exercises.py.j2",
         ROOT / "tests" / "answers" / f"ch{number}.py": "answers.py.j2",
         ROOT / "tests" / "errata" / f"ch{number}.py": "errata.py.j2",
     }
     lacking = [str(path) for path in (guide, *(path.parent for path in files)) if not path.exists()]
     if lacking:
-        raise run.Refused(f"{lacking[0]} is missing: new chapters are made in a checkout of the whole course")
-    there = [str(path) for path in (*run.NOTEBOOKS.glob(f"{number}_*.ipynb"), *files) if path.exists()]
+        raise Refused(f"{lacking[0]} is missing: new chapters are made in a checkout of the whole course")
+    there = [str(path) for path in (*notebook.NOTEBOOKS.glob(f"{number}_*.ipynb"), *files) if path.exists()]
     if there:
-        raise run.Refused(f"{there[0]} is there already and is not overwritten: choose another number, or delete it")
+        raise Refused(f"{there[0]} is there already and is not overwritten: choose another number, or delete it")
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SKELETON), keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
@@ -126,7 +125,7 @@ def main(arguments=None):
         make(options.number, " ".join(options.title.split()))
         status = run.main([options.number, "--refresh", "--out", options.out])
         subprocess.run([sys.executable, str(ROOT / "docs" / "regenerate.py")], check=True, stdout=subprocess.DEVNULL)
-    except run.Refused as error:
+    except Refused as error:
         print(f"coursetools.new: {error}", file=sys.stderr)
         return 2
     except (OSError, subprocess.CalledProcessError) as error:

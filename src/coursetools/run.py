@@ -28,7 +28,7 @@ if __name__ == "__main__":
 import psutil
 from coursetools import budget, machine, notebook, profiling, tidy
 from coursetools.kernel import Kernel, Progress, execute
-from coursetools.notebook import SRC, Refused, find_chapters, nbformat  # noqa: F401  (the other tools take SRC here)
+from coursetools.notebook import Refused, find_chapters, nbformat
 from groundup import files
 
 TIMEOUT = 600  # seconds that one cell may take

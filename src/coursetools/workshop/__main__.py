@@ -5,14 +5,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from coursetools import run, tidy
+from coursetools import notebook, tidy
 from coursetools.tidy import nbformat
 from coursetools.workshop import editions, pack, slides
 
 
 def build(names, out):
     """Write all editions of the chapters named (of all when none is). Raises Refused, OSError."""
-    chapters = {path.stem: nbformat.read(path, as_version=4) for path in run.find_chapters(names)}
+    chapters = {path.stem: nbformat.read(path, as_version=4) for path in notebook.find_chapters(names)}
     guide, deck = editions.read_guide(), slides.libraries()
     makers = {
         "learner": lambda stem, nb: nbformat.writes(editions.learner_edition(nb)) + "\n",
@@ -47,7 +47,7 @@ def main(arguments=None):
     try:
         build(options.chapters, Path(options.out).absolute() / "workshop")
         return 0
-    except run.Refused as error:
+    except notebook.Refused as error:
         print(f"coursetools.workshop: {error}", file=sys.stderr)
         return 2
     except OSError as error:

@@ -3,10 +3,10 @@
 import copy
 import re
 
-from coursetools import run
+from coursetools import notebook
 from coursetools.tidy import nbformat
 
-GUIDE = run.SRC.parent / "docs" / "teaching.md"
+GUIDE = notebook.SRC.parent / "docs" / "teaching.md"
 
 
 def tags(cell):
@@ -65,7 +65,7 @@ def find_cell(nb, reference):
         heading = re.match(r"## (?:(\d+)\. )?(.*)", cell.source) if cell.cell_type == "markdown" else None
         if cell.id == reference or (heading and reference[1:] in heading.groups()):
             return cell
-    raise run.Refused(
+    raise notebook.Refused(
         f"docs/teaching.md names {reference} in the chapter {title(nb)!r}, which has no such cell or "
         "section: correct the guide, where a cell goes by its id (c01-014), a section by §5 or §Break it"
     )

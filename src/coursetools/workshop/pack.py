@@ -4,9 +4,9 @@ import json
 import zipfile
 from pathlib import Path
 
-from coursetools import run
+from coursetools import notebook
 
-ROOT = run.SRC.parent
+ROOT = notebook.SRC.parent
 OURS = (".py", ".j2", ".md", ".mplstyle")  # what the packages are made of; beside it may lie anything
 
 

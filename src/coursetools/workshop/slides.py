@@ -7,7 +7,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from coursetools import run
+from coursetools import notebook
 from coursetools.tidy import nbformat
 from coursetools.workshop.editions import tags, title
 
@@ -273,7 +273,7 @@ def set_formula(tex, display, cell_id):
         return found.replace("<math", '<math style="font-size: 0.85em"', 1) if small else found
     except math_core.LatexError as error:
         fault = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0].removeprefix("Error: ")
-        raise run.Refused(
+        raise notebook.Refused(
             f"cell {cell_id}: the formula {tex.strip()!r} cannot be set for the slides: {fault} "
             "Write it with the commands that KaTeX and MathJax share"
         ) from None
@@ -294,7 +294,7 @@ def libraries():
         reveal = resources.files("pyreveal") / "revealjs" / "dist"
         font_file = resources.files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"
     except ImportError as error:
-        raise run.Refused(f"the package {error.name} is missing, which the slides need: make setup") from None
+        raise notebook.Refused(f"the package {error.name} is missing, which the slides need: make setup") from None
     font, packed = TTFont(io.BytesIO(font_file.read_bytes()), recalcTimestamp=False), io.BytesIO()
     font.flavor = "woff"
     font.save(packed)
