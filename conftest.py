@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SLOW = {"bert", "cluster", "exercises", "gan", "gpt", "grade", "image_folder", "layers", "new", "offline", "run", "session",
-        "training"}  # fmt: skip
+SLOW = "bert cluster exercises gan gpt grade image_folder layers new offline run session training".split()
 
 
 def pytest_configure():
