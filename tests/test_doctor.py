@@ -294,6 +294,35 @@ def test_a_checkout_that_was_moved_is_found_again(tree, monkeypatch):
     assert "'/elsewhere/src'" in file.read_text(encoding="ascii")
 
 
+def test_what_pip_knows_of_mirrors_uv_is_told():
+    listed = "global.index-url='https://mirror/simple'\n:env:.find-links='/a /b'\n:env:.no-index='1'\n"
+    listed += "global.timeout='180'\nglobal.progress-bar='off'\ninstall.cert='/etc/ca.pem'\n"
+    assert doctor.for_uv(listed) == {
+        "UV_DEFAULT_INDEX": "https://mirror/simple",
+        "UV_FIND_LINKS": "/a,/b",
+        "UV_NO_INDEX": "1",
+        "UV_HTTP_TIMEOUT": "180",
+        "SSL_CERT_FILE": "/etc/ca.pem",
+    }
+
+
+def test_where_uv_fails_pip_goes_on(tree, monkeypatch, capsys):
+    venv = finished(tree, monkeypatch)
+    with open(tree / "requirements.txt", "a") as file:
+        file.write("uv==9.9 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    (venv / "bin" / "uv").write_text("#!/bin/sh\necho no wheels\nexit 2\n")
+    asked = []
+    monkeypatch.setattr(doctor, "pip", lambda venv, log, arguments: asked.append(Path(arguments[-1]).read_text()))
+    for mode, done in ((0o644, False), (0o755, False)):
+        (venv / "bin" / "uv").chmod(mode)
+        assert doctor.quickly(str(venv), str(tree / "log")) is done
+    (venv / "bin" / "uv").write_text("#!/bin/sh\necho Installed 0 packages\n")
+    assert doctor.quickly(str(venv), str(tree / "log"))
+    assert len(asked) == 3 and all(text.startswith("uv==9.9 \\\n    --hash") for text in asked)
+    assert capsys.readouterr().out.splitlines()[-1] == "  installed 0 packages"
+    assert not (venv / "tmp").exists()
+
+
 def test_stamp(tree, monkeypatch):
     venv = finished(tree, monkeypatch)
     assert doctor.ready(str(venv))

