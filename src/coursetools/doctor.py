@@ -186,6 +186,7 @@ def quickly(venv, log):
     os.makedirs(env["TMPDIR"], exist_ok=True)
     program = os.path.join(os.path.dirname(python_of(venv)), "uv")
     options = ["--no-config", "--no-cache", "--require-hashes", "--only-binary=:all:", "--compile-bytecode"]
+    options.append("--index-strategy=unsafe-best-match")  # of several indexes, as pip; with hashes none is trusted
 
     def on_line(line):
         if line.startswith("Downloading") or line.startswith("Installed"):
