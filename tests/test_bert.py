@@ -86,6 +86,44 @@ def test_through_gives_rows_back_in_their_order():
     assert [f.tolist() for f in found] == [(row * 10).tolist() for row in rows]
 
 
+def test_large_results_lie_in_a_file(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(n, 3)).astype(np.float16) for n in rng.integers(1, 30, 200)]
+    calls = {True: lambda v, m: v[:, :, :2], False: lambda v, m: v.sum(axis=1)}
+    wanted = {cut: bert.through(rows, call, cut=cut) for cut, call in calls.items()}
+    monkeypatch.setattr(bert, "IN_MEMORY", 10)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for cut, call in calls.items():
+        found = bert.through(rows, call, cut=cut)
+        assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(found, wanted[cut], strict=True))
+        assert not found[0].flags.owndata and not found[0].flags.writeable and list(tmp_path.iterdir()) == []
+
+
+def test_results_without_room(tmp_path, monkeypatch):
+    usage = bert.shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(bert, "IN_MEMORY", 10)
+    monkeypatch.setattr(bert.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(bert.BertError, match=r"100 rows take .* 22 rows: make room, let TMPDIR") as error:
+        bert.through([np.zeros((2, 1), np.float16)] * 100, lambda v, m: v)
+    assert "\n" not in str(error.value)
+
+
+def test_ids(monkeypatch):
+    class Tokenizer:
+        cls_token_id, sep_token_id = 101, 102
+
+        def __call__(self, texts):
+            assert len(texts) <= 1000
+            return [[int(word) for word in words.split()] for words in texts]
+
+    found = bert.ids(Tokenizer(), (f"{i} 7 8 9" for i in range(2500)), 5)
+    assert [row.tolist() for row in found] == [[101, i, 7, 8, 102] for i in range(2500)]
+    assert found[0].dtype == np.int32 and len(bert.ids(Tokenizer(), ["1 " * 600], 512)[0]) == 512
+    for length in (600, 2, -1, 64.0, "64"):
+        with pytest.raises(bert.BertError, match=f"A length of {length} tokens: BERT reads 3 to 512"):
+            bert.ids(Tokenizer(), ["1"], length)
+
+
 @pytest.fixture(scope="module")
 def parts():
     """Makes a fresh small model with dropout, rows and labels; the same each time."""

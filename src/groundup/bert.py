@@ -14,6 +14,9 @@ import gc
 import hashlib
 import importlib.util
 import json
+import os
+import shutil
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +30,9 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # o
 NUMBERS_SHA256 = "854f8eb49385463bb12549a2ee3ed053acbbe927e649b4e49d0009d5ebc68370"  # see _fingerprint
 ABOUT = "classifier.json"
 BATCH = 32
+LONGEST = 512  # tokens: so many places have a vector
+IN_MEMORY = 512e6  # bytes; larger results lie in a file
+MAKE_ROOM = "make room, let TMPDIR name another folder, or give fewer or shorter texts"
 MULTIPLE = 2  # of which a batch's length is one: 8 computes a tenth more tokens, 1 has twice as many different lengths
 
 
@@ -89,11 +95,19 @@ def load():
 
 
 def ids(tokenizer, texts, length):
-    """Each text's ids (t,) int32, [CLS] in front and [SEP] behind, cut to `length`; one call, which is fast."""
-    rows = tokenizer(list(texts))
-    rows = rows.to_list() if hasattr(rows, "to_list") else rows  # a ragged tensor or a list: versions differ
-    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
-    return [np.array([first, *row[: length - 2], last], dtype=np.int32) for row in rows]
+    """Each text's ids (t,) int32, [CLS] in front and [SEP] behind, cut to `length`; many in a call, which is fast.
+
+    Raises:
+        BertError: length is not a whole number from 3 to 512, as many tokens as BERT has places for.
+    """
+    if not isinstance(length, (int, np.integer)) or not 3 <= length <= LONGEST:
+        raise BertError(f"A length of {length} tokens: BERT reads 3 to {LONGEST} of a text, so give a number of these.")
+    first, last, texts, found = tokenizer.cls_token_id, tokenizer.sep_token_id, list(texts), []
+    for i in range(0, len(texts), 1000):  # of long texts, all at once take gigabytes
+        rows = tokenizer(texts[i : i + 1000])
+        rows = rows.to_list() if hasattr(rows, "to_list") else rows  # a ragged tensor or a list: versions differ
+        found += [np.array([first, *row[: length - 2], last], dtype=np.int32) for row in rows]
+    return found
 
 
 def pad(rows, multiple=8):
@@ -119,13 +133,48 @@ def groups(lengths, size, rng=None):
 
 
 def through(rows, call, size=64, cut=True):
-    """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again."""
-    results = [None] * len(rows)
-    for batch in groups(np.array([len(row) for row in rows]), size):
-        values, mask = pad([rows[i] for i in batch], MULTIPLE)
-        for i, result in zip(batch, np.asarray(call(values, mask)), strict=True):
-            results[i] = result[: len(rows[i])] if cut else result
+    """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again.
+
+    Results of more than 512 MB in all lie in a temporary file, read-only, and no longer than they are used.
+
+    Raises:
+        BertError: there is no room for that file; says how many rows there is room for.
+    """
+    results, file, places = [None] * len(rows), None, {}
+    lengths = np.array([len(row) for row in rows])
+    try:
+        for batch in groups(lengths, size):
+            values, mask = pad([rows[i] for i in batch], MULTIPLE)
+            found = np.asarray(call(values, mask))
+            if batch[0] == np.argmin(lengths):  # the first: groups begins with the shortest
+                need = found.nbytes / found.shape[0] * (lengths.sum() / found.shape[1] if cut else len(rows))
+                file = _file(need, len(rows)) if need > IN_MEMORY else None
+            for i, result in zip(batch, found, strict=True):
+                results[i] = result[: lengths[i]] if cut else result
+                if file:
+                    places[i] = file.tell() // found.itemsize, results[i].shape
+                    file.write(results[i].tobytes())
+                    results[i] = None
+    except OSError as error:
+        raise BertError(f"The results do not fit into a temporary file ({error.strerror}); {MAKE_ROOM}.") from None
+    if file:
+        file.flush()
+        numbers = np.asarray(np.memmap(file, found.dtype, "r"))
+        for i, (begin, shape) in places.items():
+            results[i] = numbers[begin : begin + int(np.prod(shape))].reshape(shape)
     return results
+
+
+def _file(need, rows):
+    """A temporary file for so many bytes; /tmp may lie in the memory, /var/tmp does not."""
+    folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else tempfile.gettempdir())
+    free = 0.9 * shutil.disk_usage(folder).free
+    if need > free:
+        raise BertError(
+            f"The results for {rows} rows take {need / 1e9:.1f} GB, and {folder} has room for {free / 1e9:.1f} GB, "
+            f"{int(rows * free / need)} rows: {MAKE_ROOM}."
+        )
+    return tempfile.TemporaryFile(dir=folder)
 
 
 def logits(model, rows, size=128):
