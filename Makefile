@@ -111,7 +111,8 @@ refresh: setup  ## for authors: run the chapters and keep their outputs in noteb
 
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
 	@$(PY) data/recipes/gpt.py $(ARGS)
-	@exec $(PY) data/recipes/gan.py $(ARGS)
+	@$(PY) data/recipes/gan.py $(ARGS)
+	@exec $(PY) data/recipes/chapters.py $(ARGS)
 
 records: setup  ## for authors: measure a chapter's record again, NB=06 (goes on where it was interrupted)
 	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)

@@ -142,7 +142,7 @@ def logits(model, rows, size=128):
     return np.stack(through(rows, call, size, cut=False))
 
 
-def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
+def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None):
     """Train a model of (values, mask) on batches of 32 of similar length; an interrupted training goes on.
 
     The graph of a step is built in a model's first training, which takes seconds, and serves all others of the model.
@@ -158,6 +158,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
         state: path of a file that keeps all numbers after each epoch and is deleted after the last. If it is there,
             from the same training (its content says so), the epochs it knows are not repeated. None: no file.
         callbacks: of Keras, told of each batch and epoch.
+        steps: int, stop after so many, to see how a longer training begins. None: all steps of all epochs.
 
     Returns:
         list of float: the mean loss so far in its epoch, after each batch.
@@ -191,6 +192,8 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=()):
             logs = {"loss": total[0] / total[2], "accuracy": total[1] / total[2]}
             losses.append(logs["loss"])
             told.on_train_batch_end(i, logs)
+            if len(losses) == steps:
+                return losses
         if state:
             training.keep(state, numbers, key, epochs=epoch + 1)
         told.on_epoch_end(epoch, logs)
