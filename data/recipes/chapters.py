@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import manifest
 import numpy as np
 import source
 

@@ -1,7 +1,7 @@
 """Runs chapters without a browser: `python -m coursetools.run [CHAPTER ...] [-p NAME VALUE] ...`
 
 For each chapter: a line per code cell, then an executed copy, an HTML page and an entry in report.json, all in the
-folder OUT. A chapter is named by its number (01) or by its file. Nothing is written under its final name before it is
+folder OUT. A chapter is named by its number (01) or by its file (my_text). Nothing is written under its final name before it is
 whole, and no kernel outlives the run. Exit status: 0 all ran, 1 a chapter failed, 2 refused before anything ran, 130
 stopped. GROUNDUP_NOTEBOOKS may name another folder of chapters.
 """
@@ -44,8 +44,12 @@ class Stopped(KeyboardInterrupt):
 
 
 def find_chapters(names):
-    """Paths of the chapters named by number or file name; of all when none is named. Raises Refused."""
-    existing = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """Paths of the notebooks named by number or file name; of all numbered chapters when none is named.
+
+    Those that begin with my_, for a reader's own data, run when they are named. Raises Refused.
+    """
+    chapters = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    existing = [*chapters, *sorted(NOTEBOOKS.glob("my_*.ipynb"))]
     found = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
@@ -56,7 +60,7 @@ def find_chapters(names):
         found += [path for path in match if path not in found]
     if not existing:
         raise Refused(f"there is no chapter in {NOTEBOOKS}")
-    return found or existing
+    return found or chapters
 
 
 def parameters_of(nb):
