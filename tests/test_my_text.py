@@ -63,7 +63,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def opening():
-    """The code down to the cell that refuses a text which says the same over and over: all before a network is built."""
+    """The code down to the cell that refuses a text which says the same over and over, before a network is built."""
     code = []
     for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":

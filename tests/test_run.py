@@ -221,6 +221,16 @@ def test_refused_before_anything_runs(folder, tmp_path, monkeypatch, capsys, arg
     assert not (tmp_path / "out").exists()
 
 
+def test_notebooks_for_own_data_are_found_when_they_are_named(tmp_path, monkeypatch):
+    for name in ("01_good", "02_fails", "my_text", "my_table", "notes"):
+        (tmp_path / f"{name}.ipynb").touch()
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+    found = {names: [path.stem for path in run.find_chapters(names)] for names in ((), ("my_text",), ("my_table", "1"))}
+    assert found == {(): ["01_good", "02_fails"], ("my_text",): ["my_text"], ("my_table", "1"): ["my_table", "01_good"]}
+    with pytest.raises(run.Refused, match="no chapter notes"):
+        run.find_chapters(["notes"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_in_the_middle_of_a_cell(folder, tmp_path, number):
     (folder / "child").unlink(missing_ok=True)

@@ -480,9 +480,10 @@ def slides_page(nb, name, deck, chapters=()):
 
 
 def files_to_run():
-    """(path in the archive, path here) of what a chapter needs to run, besides the chapters themselves."""
+    """(path in the archive, path here) of what a chapter needs to run, and of the notebooks for own data."""
     kept = ["Makefile", "LICENSE", "pyproject.toml", "requirements.txt", "requirements-bert.txt"]
     kept += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.py"))
+    kept += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "notebooks").glob("my_*.ipynb"))
     # Of data/ only what belongs to it: beside it may lie what nobody wants to hand out.
     manifest = json.loads((ROOT / "data" / "MANIFEST.json").read_text(encoding="utf-8"))
     kept += ["data/MANIFEST.json", "data/README.md"]
@@ -500,6 +501,7 @@ On Debian or Ubuntu with Python 3.10 to 3.13 and make, in this folder:
     make doctor       # what is missing on this machine, and how to mend it
 
 The chapters lie in `notebooks/`. Write your answer to an exercise into its first cell and run the cell below it.
+Beside them lie three notebooks for data of your own: `my_pictures`, `my_table` and `my_text`.
 """
 
 
@@ -542,7 +544,7 @@ def build(names, out):
     for edition in ("learner", "instructor"):
         notebooks = [(f"notebooks/{name}", path) for name, path in packed[edition]]
         extra = [("docs/teaching.md", GUIDE)] if edition == "instructor" and GUIDE.exists() else []
-        pack(out / f"{edition}.zip", [*to_run, *notebooks, *extra])
+        pack(out / f"{edition}.zip", dict([*to_run, *notebooks, *extra]).items())
     pack(out / "slides.zip", packed["slides"])
     for edition in editions:
         print(f"{out / edition}.zip  {(out / f'{edition}.zip').stat().st_size / 1e6:.1f} MB", flush=True)
