@@ -378,6 +378,18 @@ def test_standard_output_closed_and_a_umask_that_takes_everything(folder, tmp_pa
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o600}
 
 
+def test_notebooks_for_own_data_are_found_when_they_are_named(tmp_path, monkeypatch):
+    for name in ("01_good", "02_fails", "my_text", "my_table", "notes"):
+        (tmp_path / f"{name}.ipynb").touch()
+    monkeypatch.setattr(notebook, "NOTEBOOKS", tmp_path)
+    found = {
+        names: [path.stem for path in notebook.find_chapters(names)] for names in ((), ("my_text",), ("my_table", "1"))
+    }
+    assert found == {(): ["01_good", "02_fails"], ("my_text",): ["my_text"], ("my_table", "1"): ["my_table", "01_good"]}
+    with pytest.raises(run.Refused, match="no chapter notes"):
+        notebook.find_chapters(["notes"])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_in_the_middle_of_a_cell(folder, tmp_path, number):
     (folder / "child").unlink(missing_ok=True)

@@ -189,6 +189,7 @@ def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
         "src/groundup/exercises/ch01.py",
         "data/MANIFEST.json",
         "data/mnist.npz",
+        "notebooks/my_pictures.ipynb",
     ):
         assert needed in packed["learner"] and needed in packed["instructor"], needed
     assert not any(name.startswith(("tests/", "docs/", "build/", ".")) for name in packed["learner"])

@@ -23,8 +23,12 @@ class Refused(Exception):
 
 
 def find_chapters(names):
-    """Paths of the chapters named by number or file name; of all when none is named. Raises Refused."""
-    existing = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """Paths of the notebooks named by number or file name; of all numbered chapters when none is named.
+
+    Those that begin with my_, for a reader's own data, run when they are named. Raises Refused.
+    """
+    chapters = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    existing = [*chapters, *sorted(NOTEBOOKS.glob("my_*.ipynb"))]
     found = []
     for name in names:
         stem = Path(name).name.removesuffix(".ipynb")
@@ -35,7 +39,7 @@ def find_chapters(names):
         found += [path for path in match if path not in found]
     if not existing:
         raise Refused(f"there is no chapter in {NOTEBOOKS}")
-    return found or existing
+    return found or chapters
 
 
 def read(path):

@@ -1,9 +1,9 @@
 """Runs chapters without a browser: `python -m coursetools.run [CHAPTER ...] [-p NAME VALUE] ...`
 
 For each chapter: a line per code cell, then an executed copy, an HTML page and an entry in report.json, all in the
-folder OUT. A chapter is named by its number (01) or by its file. Nothing is written under its final name before it is
-whole, and no kernel outlives the run. Exit status: 0 all ran, 1 a chapter failed, 2 refused before anything ran, 130
-stopped. GROUNDUP_NOTEBOOKS may name another folder of chapters.
+folder OUT. A chapter is named by its number (01) or by its file (my_text). Nothing is written under its final name
+before it is whole, and no kernel outlives the run. Exit status: 0 all ran, 1 a chapter failed, 2 refused before
+anything ran, 130 stopped. GROUNDUP_NOTEBOOKS may name another folder of chapters.
 """
 
 from __future__ import annotations

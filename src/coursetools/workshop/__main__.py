@@ -32,7 +32,7 @@ def build(names, out):
     for edition in ("learner", "instructor"):
         notebooks = [(f"notebooks/{name}", path) for name, path in packed[edition]]
         extra = [("docs/teaching.md", editions.GUIDE)] if edition == "instructor" and editions.GUIDE.exists() else []
-        pack.write(out / f"{edition}.zip", [*to_run, *notebooks, *extra])
+        pack.write(out / f"{edition}.zip", dict([*to_run, *notebooks, *extra]).items())
     pack.write(out / "slides.zip", packed["slides"])
     for edition in makers:
         print(f"{out / edition}.zip  {(out / f'{edition}.zip').stat().st_size / 1e6:.1f} MB", flush=True)

@@ -1,4 +1,4 @@
-"""Chapter 09 on a reader's own table, headlessly: what it must write, and what it says of a table it cannot use.
+"""my_table on a reader's own table, headlessly: what it must write, and what it says of a table it cannot use.
 
 All the ways in which a table can be bad are in test_text.py.
 """
@@ -13,24 +13,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from groundup import check, data, session, text
+from groundup import bert, check, data, session, text
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "notebooks" / "my_table.ipynb"
 CLASSES = ["food", "sport", "weather"]
 WORDS = {
     "food": ["soup", "bread", "cheese", "dinner", "salad"],
     "sport": ["goal", "match", "team", "coach", "race"],
     "weather": ["rain", "storm", "cloud", "frost", "breeze"],
 }
-QUICK = ["-p", "EPOCHS", "3", "-p", "SHARE", "1.0"]
 
 
 def command(out, *arguments):
-    return [sys.executable, "-m", "coursetools.run", "09", "--out", str(out), *arguments]
+    return [sys.executable, "-m", "coursetools.run", "my_table", "--out", str(out), *arguments]
 
 
 def run(out, *arguments, cwd=ROOT):
-    """(exit status, everything printed) of `make run NB=09` with arguments."""
+    """(exit status, everything printed) of `make run NB=my_table` with arguments."""
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
     done = subprocess.run(
         command(out, *arguments),
@@ -60,9 +60,10 @@ def table(tmp_path_factory):
 
 def test_own_table_interrupted_and_resumed(table, tmp_path):
     before = table.read_bytes()
-    arguments = ["-p", "TABLE_FILE", table.name, "-p", "TEXT_COLUMN", "Satz", "-p", "LABEL_COLUMN", "Thema", *QUICK]
+    given = {"TABLE_FILE": table.name, "TEXT_COLUMN": "Satz", "LABEL_COLUMN": "Thema", "EPOCHS": "12"}
+    arguments = [word for name, value in given.items() for word in ("-p", name, value)]
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(ROOT / "notebooks"))
-    state = tmp_path / "out" / "09" / "training.npz"
+    state = tmp_path / "out" / "my_table" / "training.npz"
     first = subprocess.Popen(
         command(tmp_path / "out", *arguments),
         cwd=table.parent,
@@ -79,14 +80,14 @@ def test_own_table_interrupted_and_resumed(table, tmp_path):
     status, printed = run(tmp_path / "out", *arguments, cwd=table.parent)
     assert status == 0, printed
     assert table.read_bytes() == before and not state.exists()
-    page = (tmp_path / "out" / "09_bert_fine_tuning.ipynb").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "my_table.ipynb").read_text(encoding="utf-8")
     assert "resumed after epoch" in page
-    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["09_bert_fine_tuning"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["my_table"]
     assert report["error"] is None and all(claim["ok"] for claim in report["claims"])
     names = [claim["name"] for claim in report["claims"]]
-    assert "its logits for raw strings" in names and not any("test accuracy" in name for name in names)
+    assert "its logits for raw texts" in names and not any("test accuracy" in name for name in names)
 
-    model = tmp_path / "out" / "09" / "model"
+    model = tmp_path / "out" / "my_table" / "model"
     program = (
         "import json, sys\n"
         "from groundup import bert\n"
@@ -116,26 +117,80 @@ def test_a_table_that_cannot_be_used_ends_in_a_sentence(tmp_path):
     assert status == 1
     said = [line for line in printed.splitlines() if line.startswith("TextError: ")]
     assert len(said) == 1 and sentence in said[0], printed
-    assert "Traceback" not in printed and "cell 4 of" in printed
+    assert "Traceback" not in printed and "cell 5 of" in printed
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize(("content", "sentence"), UNUSABLE)
-def test_what_is_said_of_a_table_that_cannot_be_used(tmp_path, monkeypatch, content, sentence):
-    """The chapter's cell that reads, without a kernel and without TensorFlow, which take ten seconds to start."""
-    page = json.loads(next((ROOT / "notebooks").glob("09_*.ipynb")).read_text(encoding="utf-8"))
-    code = ["".join(cell["source"]) for cell in page["cells"] if cell["cell_type"] == "code"]
-    assert code[1].startswith("TABLE_FILE") and "text.read_table" in code[3]  # the fourth, as above
-    space = {"np": np, "check": check, "data": data, "session": session, "text": text}
-    exec(code[1], space)
+@pytest.fixture
+def opening(tmp_path, monkeypatch):
+    """(cells, namespace): parameters, their bounds and the reading of a table, without a kernel and without TensorFlow,
+    which take ten seconds to start."""
+    page = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in page["cells"] if cell["cell_type"] == "code"][1:6]
+    assert code[0].startswith("TABLE_FILE") and "text.read_table" in code[3]  # the fifth cell, as above
+    monkeypatch.setenv("GROUNDUP_OUT", str(tmp_path / "out"))
     monkeypatch.chdir(tmp_path)
+    space = {"np": np, "bert": bert, "check": check, "data": data, "session": session, "text": text}
+    exec(code[0], space)
+    return code[1:], space
+
+
+@pytest.mark.parametrize(("content", "sentence"), UNUSABLE)
+def test_what_is_said_of_a_table_that_cannot_be_used(opening, tmp_path, content, sentence):
+    (bounds, example, reading, _), space = opening
     file = tmp_path / "table.tsv"
     if content is not None:
         file.write_bytes(content)
     space["TABLE_FILE"] = "table.tsv"
-    exec(code[2], space)
+    exec(bounds, space)
+    exec(example, space)
     with pytest.raises(text.TextError) as error:
-        exec(code[3], space)
+        exec(reading, space)
     assert sentence in str(error.value) and "\n" not in str(error.value)
     assert error.value.__cause__ is None and error.value.__suppress_context__  # one traceback, not two
     assert content is None or file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        ("LENGTH", 600, "3 to 512"),
+        ("LENGTH", 2, "3 to 512"),
+        ("FROZEN", 6, "1 to 5"),
+        ("FROZEN", 0, "1 to 5"),
+        ("EPOCHS", 0, "1 to 1000"),
+        ("RATE", float("nan"), "1e-09 to 1"),
+    ],
+)
+def test_a_parameter_out_of_bounds_is_refused_before_anything_is_read(opening, name, value, bounds):
+    (refusing, *_), space = opening
+    space[name] = value
+    with pytest.raises(text.TextError, match=f"^{name} is {value}: give it {bounds}\\.$"):
+        exec(refusing, space)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_smallest_tables_can_be_divided(opening, tmp_path, classes):
+    """10 texts of each class and 50 in all are what text.read_table asks for; each class must be in each part."""
+    from sklearn.model_selection import train_test_split
+
+    (bounds, example, reading, dividing), space = opening
+    sizes = [50 - 10 * (classes - 1), *[10] * (classes - 1)]
+    lines = [f"{k} {i}\t{k}" for k, size in enumerate(sizes) for i in range(size)]
+    (tmp_path / "table.tsv").write_text("\n".join(["text\tlabel", *lines]), encoding="utf-8")
+    space |= {"TABLE_FILE": "table.tsv", "train_test_split": train_test_split}
+    for code in (bounds, example, reading, dividing):
+        exec(code, space)
+    for part in ("train", "valid", "test"):
+        assert set(space["labels"][space[part]]) == set(range(classes))
+
+
+def test_texts_without_words_can_be_counted():
+    """Emoji and single letters: a bag of words finds none of two letters, and scikit-learn then raises."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    page = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    line = next(line for cell in page["cells"] for line in cell["source"] if line.startswith("words = Tfidf"))
+    space = {"TfidfVectorizer": TfidfVectorizer}
+    exec(line, space)
+    assert space["words"].fit_transform(["😀 😀 👍", "a b", "👎"]).shape[0] == 3

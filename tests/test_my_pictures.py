@@ -1,8 +1,9 @@
-"""Chapter 06 on a reader's own folder, headlessly: what it must write, and what it says of a folder it cannot use."""
+"""my_pictures on a reader's own folder, headlessly: what it must write, and what it says of a folder it cannot use."""
 
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,14 @@ from PIL import Image
 from groundup import check, data, image_folder, session
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = ROOT / "notebooks" / "06_cnn_folder_classifier.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "my_pictures.ipynb"
 CLASSES = ["2", "10", "Äpfel & Birnen"]  # in natural order
 
 
 def run(out, *arguments, cwd=ROOT, notebooks=ROOT / "notebooks"):
-    """(exit status, everything printed) of `make run NB=06` with arguments."""
+    """(exit status, everything printed) of `make run NB=my_pictures` with arguments."""
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(notebooks))
-    words = [sys.executable, "-m", "coursetools.run", "06", "--out", str(out), *arguments]
+    words = [sys.executable, "-m", "coursetools.run", "my_pictures", "--out", str(out), *arguments]
     done = subprocess.run(
         words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=300
     )
@@ -51,26 +52,13 @@ def test_own_folder(photos, tmp_path):
         Image.new("RGB", (64, 48), tuple(200 if c == k else 45 for c in range(3))).save(new / f"{k}.png")
     (new / "Notiz.txt").write_text("kein Bild")
     before = {file: file.stat().st_mtime_ns for file in photos.rglob("*")}
-    # relative to where it is called from
-    status, printed = run(
-        tmp_path / "out",
-        "-p",
-        "DATA_DIR",
-        "Früchte",
-        "-p",
-        "PREDICT_DIR",
-        str(new),
-        "-p",
-        "SIZE",
-        "32",
-        "-p",
-        "EPOCHS",
-        "3",
-        cwd=photos.parent,
-    )
+    given = {"DATA_DIR": "Früchte", "PREDICT_DIR": str(new), "SIZE": "32", "EPOCHS": "3", "FOLDS": "3", "TURN": "true"}
+    given["GROUP"] = r"Foto [01]\."
+    arguments = [word for name, value in given.items() for word in ("-p", name, value)]
+    status, printed = run(tmp_path / "out", *arguments, cwd=photos.parent)
     assert status == 0, printed
     assert {file: file.stat().st_mtime_ns for file in photos.rglob("*")} == before
-    out = tmp_path / "out" / "06"
+    out = tmp_path / "out" / "my_pictures"
 
     with (out / "manifest.csv").open(encoding="utf-8", newline="") as lines:
         manifest = {row["path"]: row["status"] for row in csv.DictReader(lines)}
@@ -90,7 +78,7 @@ def test_own_folder(photos, tmp_path):
     for row, prediction in zip(rows[:3], again, strict=False):
         assert float(row["probability"]) == pytest.approx(prediction.probability, abs=1e-4)
 
-    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["06_cnn_folder_classifier"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["my_pictures"]
     assert report["error"] is None and report["claims"] and all(claim["ok"] for claim in report["claims"])
     assert not any("cross-validated" in claim["name"] for claim in report["claims"])  # that is about the sky
 
@@ -100,24 +88,57 @@ def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path):
     assert status == 1
     said = [line for line in printed.splitlines() if line.startswith("FolderError: ")]
     assert len(said) == 1 and "There is no folder nowhere" in said[0], printed
-    assert "Traceback" not in printed and "cell 3 of" in printed
+    assert "Traceback" not in printed and "cell 4 of" in printed
+
+
+def code_with(*words):
+    """The code cells that hold these words, one for each."""
+    cells = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
+    return [next(cell for cell in cells if word in cell) for word in words]
 
 
 @pytest.mark.parametrize(
-    ("parameter", "what", "sentence"),
+    ("parameter", "value", "sentence"),
     [
+        ("SIZE", 7, "SIZE is 7: give it 8 or more"),
+        ("EPOCHS", 0, "EPOCHS is 0: give it 1 or more"),
         ("DATA_DIR", "one", "has one class, 'cats'"),
         ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
+        ("GROUP", "(", "GROUP is '(', which is no regular expression"),
+        ("FOLDS", 1, "it needs to be a whole number of folds, 2 or more"),
+        ("FOLDS", 13, "for 13 parts, and none may be in two"),
+        ("GROUP", "^[^/]+", "for 5 parts, and none may be in two"),
     ],
 )
-def test_other_faults_of_a_folder_are_found_in_the_same_cell(tmp_path, monkeypatch, parameter, what, sentence):
+def test_faults_are_found_before_the_training(photos, tmp_path, monkeypatch, parameter, value, sentence):
     (tmp_path / "one" / "cats").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    cells = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
-    parameters, scanning = (next(text for text in cells if words in text) for words in ("DATA_DIR = ", "own = bool("))
-    space = {"check": check, "data": data, "image_folder": image_folder, "session": session}
+    monkeypatch.setenv("GROUNDUP_OUT", str(tmp_path / "out"))
+    parameters, *others = code_with(
+        "DATA_DIR = ", "claims = check", "image_folder.scan(", "write_manifest", "re.compile", "load(scan)", "folds = "
+    )
+    space = {"check": check, "data": data, "image_folder": image_folder, "session": session, "re": re}
     exec(parameters, space)
-    space[parameter] = what
+    space |= {"DATA_DIR": str(photos), parameter: value}
     with pytest.raises(image_folder.FolderError) as error:
-        exec(scanning, space)
-    assert sentence in str(error.value)
+        for cell in others:
+            exec(cell, space)
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
+def test_names_that_are_no_plain_text(tmp_path):
+    """Names with formula signs and bytes that are not UTF-8, and files of the system beside the pictures."""
+    root, rng = tmp_path / "photos", np.random.default_rng(6)
+    for k, kind in enumerate(("price_$10_to_$20", "price_$20_to_$30")):
+        (root / kind).mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 90, (40, 40, 3))
+            pixels[..., k] += 150
+            name = (b"\xff%d.png" if i % 2 else b"%d.png") % i
+            Image.fromarray(pixels.astype(np.uint8)).save(open(os.path.join(os.fsencode(root / kind), name), "xb"))
+        (root / kind / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    arguments = ["-p", "DATA_DIR", str(root), "-p", "EPOCHS", "1", "-p", "FOLDS", "2", "-p", "SIZE", "16"]
+    status, printed = run(tmp_path / "out", *arguments)
+    assert status == 0, printed
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["my_pictures"]
+    assert report["claims"] and all(claim["ok"] for claim in report["claims"])
