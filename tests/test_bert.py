@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from groundup import bert
+from groundup.models import bert
 
 N, WIDE = 70, 6
 
@@ -22,12 +22,12 @@ def test_verify(tmp_path):
 
 
 def test_without_weights_and_network_one_sentence(monkeypatch):
-    keras_hub = bert._keras_hub()
+    keras_hub = bert.weights.keras_hub()
 
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
-    monkeypatch.setattr(bert, "folder", lambda: None)
+    monkeypatch.setattr(bert.weights, "folder", lambda: None)
     monkeypatch.setattr(keras_hub.models.BertBackbone, "from_preset", refuse)
     with pytest.raises(bert.BertError, match=r"run `make setup` where there is a network") as error:
         bert.load()
@@ -35,15 +35,15 @@ def test_without_weights_and_network_one_sentence(monkeypatch):
 
 
 def test_other_numbers_are_refused(monkeypatch):
-    monkeypatch.setattr(bert, "_fingerprint", lambda arrays: "0" * 64)
+    monkeypatch.setattr(bert.weights, "_fingerprint", lambda arrays: "0" * 64)
     with pytest.raises(bert.BertError, match="other numbers"):
         bert.load()
 
 
 def test_fingerprint():
     arrays = [np.arange(6.0).reshape(2, 3), np.ones(2)]
-    assert bert._fingerprint(arrays) == bert._fingerprint(arrays[::-1])
-    assert bert._fingerprint(arrays) != bert._fingerprint([arrays[0], arrays[1] * 2])
+    assert bert.weights._fingerprint(arrays) == bert.weights._fingerprint(arrays[::-1])
+    assert bert.weights._fingerprint(arrays) != bert.weights._fingerprint([arrays[0], arrays[1] * 2])
 
 
 def test_save_and_restore(tmp_path):
@@ -91,7 +91,7 @@ def test_large_results_lie_in_a_file(tmp_path, monkeypatch):
     rows = [rng.normal(size=(n, 3)).astype(np.float16) for n in rng.integers(1, 30, 200)]
     calls = {True: lambda v, m: v[:, :, :2], False: lambda v, m: v.sum(axis=1)}
     wanted = {cut: bert.through(rows, call, cut=cut) for cut, call in calls.items()}
-    monkeypatch.setattr(bert, "IN_MEMORY", 10)
+    monkeypatch.setattr(bert.rows, "IN_MEMORY", 10)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for cut, call in calls.items():
         found = bert.through(rows, call, cut=cut)
@@ -100,9 +100,9 @@ def test_large_results_lie_in_a_file(tmp_path, monkeypatch):
 
 
 def test_results_without_room(tmp_path, monkeypatch):
-    usage = bert.shutil.disk_usage(tmp_path)._replace(free=100)
-    monkeypatch.setattr(bert, "IN_MEMORY", 10)
-    monkeypatch.setattr(bert.shutil, "disk_usage", lambda folder: usage)
+    usage = bert.rows.shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(bert.rows, "IN_MEMORY", 10)
+    monkeypatch.setattr(bert.rows.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(bert.BertError, match=r"100 rows take .* 22 rows: make room, let TMPDIR") as error:
         bert.through([np.zeros((2, 1), np.float16)] * 100, lambda v, m: v)
     assert "\n" not in str(error.value)
@@ -265,5 +265,7 @@ def test_a_block_by_plain_products_is_the_block_of_kerashub():
 
 
 def test_import_is_light():
-    code = "import sys; from groundup import bert; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    code = (
+        "import sys; from groundup.models import bert; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -43,7 +43,7 @@ def chapter():
 
 @pytest.fixture(scope="module")
 def gan():
-    from groundup import gan
+    from groundup.models import gan
 
     return gan
 

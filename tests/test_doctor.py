@@ -356,9 +356,9 @@ def test_packages(tree, monkeypatch):
 
 
 def test_the_hash_of_the_weights_is_the_package_s():
-    from groundup import bert
+    from groundup.models import bert
 
-    assert doctor.bert_sha256() == bert.SHA256
+    assert doctor.bert_sha256() == bert.weights.SHA256
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""groundup.gan and the recipe of its weights: halves that leave each other alone, losses, judge, distance, resume."""
+"""groundup.models.gan and the recipe of its weights: halves that leave each other alone, losses, judge, resume."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ RECIPES = Path(__file__).resolve().parents[1] / "data" / "recipes"
 
 @pytest.fixture(scope="module")
 def gan():
-    from groundup import gan
+    from groundup.models import gan
 
     return gan
 

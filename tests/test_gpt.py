@@ -1,4 +1,4 @@
-"""groundup.gpt and the recipe of its weights: causal, cached, counted, resumed, and the log's losses found again."""
+"""groundup.models.gpt and the recipe of its weights: causal, cached, counted, resumed, and the log found again."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ RECIPES = Path(__file__).resolve().parents[1] / "data" / "recipes"
 
 @pytest.fixture(scope="module")
 def gpt():
-    from groundup import gpt
+    from groundup.models import gpt
 
     return gpt
 

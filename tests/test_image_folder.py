@@ -1,4 +1,4 @@
-"""groundup.image_folder: every bad file has its status, what passes cannot fail, sides and folds keep promises."""
+"""groundup.inputs.image_folder: every bad file has its status, what passes cannot fail, parts keep promises."""
 
 import csv
 import errno
@@ -20,13 +20,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
-from groundup import data, image_folder
-from groundup.image_folder import FolderError, shown
+from groundup import data
+from groundup.inputs import image_folder
+from groundup.inputs.image_folder import FolderError, shown
 from groundup.session import import_keras
 
 ROOT = Path(__file__).resolve().parents[1]
 SKY = ROOT / "data" / "deep_sky"
-DECODE, FILES, SCAN = (importlib.import_module(f"groundup.image_folder.{name}") for name in ("decode", "files", "scan"))
+DECODE, FILES, SCAN = (
+    importlib.import_module(f"groundup.inputs.image_folder.{name}") for name in ("decode", "files", "scan")
+)
 scan = functools.partial(image_folder.scan, size=40)
 loose = functools.partial(scan, min_images=1, min_per_class=1, max_bad=1)
 
@@ -77,7 +80,7 @@ def statuses(seen):
 
 def run(*arguments, code=None):
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
-    command = ["-c", code] if code else ["-m", "groundup.image_folder"]
+    command = ["-c", code] if code else ["-m", "groundup.inputs.image_folder"]
     return subprocess.run(
         [sys.executable, *command, *map(str, arguments)],
         env=environment,
@@ -579,7 +582,7 @@ def test_files_and_folders_of_another_user(folder, tmp_path_factory):
     # It becomes so after the imports: Python may lie where only root may go, as below /root.
     code = """import sys, os, json
 from PIL import Image
-from groundup import image_folder as f
+from groundup.inputs import image_folder as f
 Image.init()
 try:
     if os.geteuid() == 0:
@@ -848,7 +851,7 @@ def test_a_folder_above_the_budget_is_scanned_in_bounded_memory(tmp_path):
     code = """
 import sys, threading
 from PIL import Image
-from groundup import image_folder
+from groundup.inputs import image_folder
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1e3
 start, worst, done = memory(), [0], threading.Event()
@@ -1262,7 +1265,7 @@ def test_progress_that_cannot_be_printed_does_not_end_a_scan(tmp_path, monkeypat
 def test_the_command_line_without_a_reader_writes_its_files(folder, tmp_path, output, status, said):
     if "full" in output and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
-    words = f'"{sys.executable}" -m groundup.image_folder "$0" --manifest "$1"'
+    words = f'"{sys.executable}" -m groundup.inputs.image_folder "$0" --manifest "$1"'
     shell = f'({words}; echo $? > "$2") {output}' if "|" in output else f'{words} {output}; echo $? > "$2"'
     files = [folder, tmp_path / "m.csv", tmp_path / "status"]
     done = subprocess.run(["sh", "-c", shell, *map(str, files)], capture_output=True, encoding="utf-8", timeout=120)
@@ -1272,7 +1275,7 @@ def test_the_command_line_without_a_reader_writes_its_files(folder, tmp_path, ou
 
 def test_import_is_light():
     code = (
-        "import sys, groundup.image_folder\n"
+        "import sys, groundup.inputs.image_folder\n"
         "print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))"
     )
     assert run(code=code).stdout == "[]\n"

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coursetools import notebook
-from groundup import check, layers
+from groundup import check
+from groundup.models import layers
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_backprop_by_hand.ipynb"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from groundup import check, data, image_folder, session
+from groundup import check, data, session
+from groundup.inputs import image_folder
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "my_pictures.ipynb"

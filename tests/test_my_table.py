@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from groundup import bert, check, data, session, text
+from groundup import check, data, session
+from groundup.inputs import text
+from groundup.models import bert
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "my_table.ipynb"
@@ -90,7 +92,7 @@ def test_own_table_interrupted_and_resumed(table, tmp_path):
     model = tmp_path / "out" / "my_table" / "model"
     program = (
         "import json, sys\n"
-        "from groundup import bert\n"
+        "from groundup.models import bert\n"
         "restored = bert.restore(sys.argv[1])\n"
         "z = restored.predict(['a storm and rain', 'soup with bread', 'the team and the coach'])\n"
         "print(json.dumps([restored.classes[i] for i in z.argmax(axis=1)]))"

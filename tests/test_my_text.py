@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from groundup import data, text
+from groundup import data
+from groundup.inputs import text
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "my_text.ipynb"

@@ -45,7 +45,7 @@ def batches(x, y, first, last, size, seed):
 def train_judge(x, y, steps, batch, rate, seed):
     """The judge, trained on digits and their labels."""
     import keras
-    from groundup import gan
+    from groundup.models import gan
 
     keras.utils.set_random_seed(seed)
     judge = gan.classifier()
@@ -61,7 +61,7 @@ def judge_of(x, y, folder):
 
     Exits with one sentence if the one that is kept belongs to another plan.
     """
-    from groundup import gan
+    from groundup.models import gan
 
     file, judge, plan = folder / "judge.npz", gan.classifier(), PLAN["judge"]
     if not source.progress(file, judge.variables, plan)[0]:
@@ -73,7 +73,7 @@ def judge_of(x, y, folder):
 def build(classes, steps, rates, decay, seed, **_):
     """The GAN, ready to train: two Adams whose rates fall linearly to nothing."""
     import keras
-    from groundup import gan
+    from groundup.models import gan
 
     keras.utils.set_random_seed(seed)
     model = gan.GAN(gan.generator(classes), gan.discriminator(classes), decay=decay, seed=seed)
@@ -126,7 +126,7 @@ def main():
     given = source.options("gan", __doc__)
     with contextlib.redirect_stdout(io.StringIO()):
         session.start(10)
-    from groundup import gan
+    from groundup.models import gan
 
     mnist = data.load("mnist")
     x, y = gan.scaled(mnist.train[0]), mnist.train[1].astype("int32")

@@ -71,7 +71,7 @@ def share(size, process=0, processes=1):
 def compiled(steps, rate, warmup, seed, **_):
     """The model of MODEL, ready to train: AdamW, a warm-up, then half a cosine down to a twentieth of the rate."""
     import keras
-    from groundup import gpt
+    from groundup.models import gpt
 
     keras.utils.set_random_seed(seed)
     model = gpt.GPT(**MODEL)

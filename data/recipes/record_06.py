@@ -5,7 +5,8 @@ A line for each wrong answer in five folds, named "model: path of the picture"; 
 
 import numpy as np
 import record
-from groundup import data, image_folder
+from groundup import data
+from groundup.inputs import image_folder
 
 FOLDER = data.path("deep_sky")
 CODE = [

@@ -387,8 +387,8 @@ def memory_gb():
 
 
 def bert_sha256():
-    """The SHA-256 of the weights of the pretrained BERT, from the text of src/groundup/bert.py, which is not run."""
-    text = read(os.path.join(ROOT, "src", "groundup", "bert.py")).decode("utf-8")
+    """The SHA-256 of the weights of the pretrained BERT, from the text of models/bert/weights.py, which is not run."""
+    text = read(os.path.join(ROOT, "src", "groundup", "models", "bert", "weights.py")).decode("utf-8")
     return re.search(r'(?m)^SHA256 = "(\w{64})"', text).group(1)
 
 

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from groundup import layers
+from groundup.models import layers
 
 
 def softmax(logits, axis=1):

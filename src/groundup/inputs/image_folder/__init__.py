@@ -9,8 +9,8 @@ The scan decodes each file, with the only operation there is (`decode`), and kee
 passed the scan cannot fail in training, not even when its file changes or vanishes. Nothing in the folder is deleted,
 moved, changed or made. On the command line:
 
-    python -m groundup.image_folder my_photos                                      # the table
-    python -m groundup.image_folder predict my_model new_photos --out answers.csv  # a saved model on new pictures
+    python -m groundup.inputs.image_folder my_photos                                      # the table
+    python -m groundup.inputs.image_folder predict my_model new_photos --out answers.csv  # a saved model
 """
 
 from .base import STATUSES, File, FolderError, Pictures, Prediction, Saved, Scan, shown

@@ -1,0 +1,1 @@
+"""What readers bring along: a folder of pictures, a text, a table."""

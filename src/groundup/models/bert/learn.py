@@ -1,0 +1,208 @@
+"""Training on batches of similar length, which goes on where it was interrupted, and the logits of a model."""
+
+import contextlib
+import gc
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from ... import training
+from .rows import MULTIPLE, groups, pad, through
+
+BATCH = 32
+
+
+def logits(model, rows, size=128):
+    """(n, classes), for rows of ids (t,) or of vectors (t, d), by a model of values and mask."""
+    import tensorflow as tf
+
+    def forward(values, mask):
+        values, mask = tf.cast(values, model.inputs[0].dtype), tf.convert_to_tensor(mask)
+        return model([values, mask], training=False)
+
+    call = forward
+    if len(rows) > size:  # a graph, which takes a second to build, pays for many rows
+        call = _graph(model, ("forward", rows[0].dtype), lambda: tf.function(forward, _specs(rows), autograph=False))
+    return np.stack(through(rows, call, size, cut=False))
+
+
+def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None):
+    """Train a model of (values, mask) on batches of 32 of similar length; an interrupted training goes on.
+
+    The graph of a step is built in a model's first training, which takes seconds, and serves all others of the model.
+
+    Args:
+        model: keras.Model that gives logits.
+        rows: arrays (t,) int32 of ids, or (t, d) of vectors.
+        labels: (n,) int64, or (n, classes) float32: the probability of each class.
+        optimizer: keras.optimizers.Adam or AdamW, not used before; of its settings the rate, fixed or a schedule,
+            weight_decay and clipnorm, the betas and epsilon.
+        epochs: int; each is shuffled by its own number, so that it can be repeated.
+        seed: int, of shuffling and dropout.
+        state: path of a file that keeps all numbers after each epoch and is deleted after the last. If it is there,
+            from the same training (its content says so), the epochs it knows are not repeated. None: no file.
+        callbacks: of Keras, told of each batch and epoch.
+        steps: int, stop after so many, to see how a longer training begins. None: all steps of all epochs.
+
+    Returns:
+        list of float: the mean loss so far in its epoch, after each batch.
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    key = _key(model, rows, labels, optimizer, epochs, seed) if state else None
+    made = ("training", rows[0].dtype, labels.dtype, labels.ndim)
+    adam = _graph(model, made, lambda: _Adam(model, rows, labels))
+    adam.start(optimizer)
+    known = {id(variable) for variable in model.weights}
+    for i, variable in enumerate(v for v in model.variables if id(v) not in known):
+        variable.assign(np.array([seed + i, 0], dtype=np.uint32))  # where dropout's random numbers begin
+    losses, done, logs, lengths = [], 0, {}, np.array([len(row) for row in rows])
+    numbers = [*model.variables, *adam.averages, optimizer.iterations]
+    if state:
+        with contextlib.suppress(training.OtherPlan):
+            done = training.resume(state, numbers, key).get("epochs", 0)
+        if done:
+            print(f"resumed after epoch {done}")
+    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=-(-len(rows) // BATCH))
+    told.on_train_begin()
+    for epoch in range(done, epochs):
+        told.on_epoch_begin(epoch)
+        total = np.zeros(3)  # loss, right answers, rows
+        for i, batch in enumerate(groups(lengths, BATCH, np.random.default_rng([seed, epoch]))):
+            told.on_train_batch_begin(i)
+            loss, right = adam.step(*pad([rows[j] for j in batch], MULTIPLE), labels[batch])
+            total += float(loss) * len(batch), float(right), len(batch)
+            logs = {"loss": total[0] / total[2], "accuracy": total[1] / total[2]}
+            losses.append(logs["loss"])
+            told.on_train_batch_end(i, logs)
+            if len(losses) == steps:
+                return losses
+        if state:
+            training.keep(state, numbers, key, epochs=epoch + 1)
+        told.on_epoch_end(epoch, logs)
+    told.on_train_end(logs)
+    if state:
+        Path(state).unlink(missing_ok=True)
+    return losses
+
+
+class _Adam:
+    """Steps of Adam or AdamW for one model, as Keras takes them, in one graph for all rates, decays and clippings.
+
+    Keras' own update is some twenty operations for each array of weights; here TensorFlow's ApplyAdam does it in one.
+    """
+
+    def __init__(self, model, rows, labels):
+        import keras
+        import tensorflow as tf
+
+        self.model, self.weights = model, [weight.value for weight in model.trainable_variables]
+        shapes = [weight.shape for weight in self.weights]  # of both averages: of the gradient, of its square
+        self.averages = [keras.Variable(keras.ops.zeros(shape), trainable=False) for shape in shapes + shapes]
+        target = tf.TensorSpec((None, *labels.shape[1:]), labels.dtype)
+        settings = tf.TensorSpec((8,), tf.float32)
+        self.graph = tf.function(self._step, [*_specs(rows), target, settings], autograph=False)
+
+    def start(self, optimizer):
+        """Begin a training with the settings of a Keras optimizer.
+
+        Raises:
+            ValueError: it is not Adam or AdamW, or has settings that are not known here.
+        """
+        config = optimizer.get_config()
+        odd = [
+            name
+            for name in (
+                "amsgrad",
+                "global_clipnorm",
+                "clipvalue",
+                "use_ema",
+                "gradient_accumulation_steps",
+                "loss_scale_factor",
+            )
+            if config.get(name)
+        ]
+        if type(optimizer).__name__ not in ("Adam", "AdamW") or odd:
+            raise ValueError(f"{type(optimizer).__name__} {' '.join(odd)}: bert.fit takes Adam or AdamW without these.")
+        self.optimizer, self.config = optimizer, config
+        for average in self.averages:
+            average.assign(average.value * 0)
+
+    def step(self, values, mask, labels):
+        """Train on one batch; returns its mean loss and how many answers were right."""
+        config, t = self.config, int(self.optimizer.iterations) + 1
+        beta_1, beta_2 = config["beta_1"], config["beta_2"]
+        settings = np.array(
+            [
+                float(self.optimizer.learning_rate),
+                config["weight_decay"] or 0,
+                config["clipnorm"] or np.inf,
+                beta_1,
+                beta_2,
+                beta_1**t,
+                beta_2**t,
+                config["epsilon"],
+            ],
+            np.float32,
+        )
+        result = self.graph(values, mask, labels, settings)
+        self.optimizer.iterations.assign(t)
+        return result
+
+    def _step(self, values, mask, labels, settings):
+        import tensorflow as tf
+
+        sparse = labels.shape.rank == 1
+        kind = "sparse_softmax" if sparse else "softmax"
+        with tf.GradientTape() as tape:
+            z = self.model([tf.cast(values, self.model.inputs[0].dtype), mask], training=True)
+            loss = tf.reduce_mean(getattr(tf.nn, f"{kind}_cross_entropy_with_logits")(labels, z))
+        rate, decay, clip, beta_1, beta_2, power_1, power_2, epsilon = tf.unstack(settings)
+        half = len(self.weights)
+        for w, m, v, g in zip(
+            self.weights, self.averages[:half], self.averages[half:], tape.gradient(loss, self.weights), strict=True
+        ):
+            g = tf.convert_to_tensor(g)
+            g *= tf.minimum(1.0, clip / tf.norm(g))
+            w.assign_sub(w * (rate * decay))
+            tf.raw_ops.ResourceApplyAdam(
+                var=w.handle,
+                m=m.value.handle,
+                v=v.value.handle,
+                beta1_power=power_1,
+                beta2_power=power_2,
+                lr=rate,
+                beta1=beta_1,
+                beta2=beta_2,
+                epsilon=epsilon,
+                grad=g,
+            )
+        truth = labels if sparse else tf.argmax(labels, axis=1)
+        return loss, tf.math.count_nonzero(tf.argmax(z, axis=1) == truth)
+
+
+def _specs(rows):
+    """What a graph takes of rows as `pad` gives them: values (n, T, ...) and the mask (n, T), of any n and T."""
+    import tensorflow as tf
+
+    return tf.TensorSpec((None, None, *rows[0].shape[1:]), rows[0].dtype), tf.TensorSpec((None, None), tf.int32)
+
+
+def _graph(model, key, make):
+    """What make() builds for a model under a key, built once and kept with the model."""
+    graphs = vars(model).setdefault("_graphs", {})  # Keras' own way of setting an attribute would track its variables
+    if key not in graphs:
+        gc.collect()  # the graph and the averages of a model that is no longer used, up to 250 MB
+        graphs[key] = make()
+    return graphs[key]
+
+
+def _key(model, rows, labels, optimizer, epochs, seed):
+    """A hash of all that goes into a training, its first weights included."""
+    settings = {k: v for k, v in optimizer.get_config().items() if k != "name"}  # Keras numbers the names
+    key = hashlib.sha256(f"{epochs} {seed} {settings}".encode())
+    for array in [*model.get_weights(), *rows, labels]:
+        key.update(np.ascontiguousarray(array))
+    return key.hexdigest()

@@ -1,0 +1,74 @@
+"""A classifier of texts in one folder: all that a fresh process needs to answer on raw strings."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .learn import logits
+from .rows import ids
+from .weights import BertError, keras_hub
+
+ABOUT = "classifier.json"
+
+
+class Classifier(NamedTuple):
+    """A saved classifier of texts; made by `restore`."""
+
+    tokenizer: Any
+    model: Any  # keras.Model of (ids, mask), gives logits
+    classes: list  # of str
+    length: int  # tokens that are read of each text
+
+    def predict(self, texts):
+        """Logits (n, classes) float32 of n raw strings."""
+        return logits(self.model, ids(self.tokenizer, texts, self.length))
+
+
+def save(path, tokenizer, model, classes, length):
+    """Write all that a fresh process needs to answer on raw strings into a folder: `restore` reads it.
+
+    Args:
+        path: str or Path of the folder; made if missing, an older model in it is replaced.
+        tokenizer: keras_hub.models.BertTokenizer.
+        model: keras.Model of (ids, mask) that gives logits.
+        classes: list of str, in the order of the logits.
+        length: int, tokens that are read of each text.
+    """
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / ABOUT).unlink(missing_ok=True)  # written last: without it a folder is no model
+    tokenizer.save_assets(str(path))  # vocabulary.txt
+    model.save(path / "model.keras")
+    about = {
+        "classes": list(classes),
+        "length": length,
+        "lowercase": tokenizer.lowercase,
+        "strip_accents": tokenizer.strip_accents,
+    }
+    (path / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def restore(path):
+    """The Classifier that `save` wrote into a folder.
+
+    Raises:
+        BertError: there is none, or a file of it is missing or unreadable.
+    """
+    path = Path(path)
+    if not (path / ABOUT).is_file():
+        raise BertError(f"{path} holds no saved model (there is no {ABOUT} in it): name the folder that was saved to.")
+    hub = keras_hub()
+    import keras
+
+    try:
+        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        tokenizer = hub.models.BertTokenizer(
+            str(path / "vocabulary.txt"), lowercase=about["lowercase"], strip_accents=about["strip_accents"]
+        )
+        return Classifier(
+            tokenizer, keras.saving.load_model(path / "model.keras", compile=False), about["classes"], about["length"]
+        )
+    except Exception as error:  # Keras and KerasHub raise all kinds
+        raise BertError(
+            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:80]}): save it again."
+        ) from None
