@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 from coursetools import notebook
+from groundup.files import whole
 
 ROOT = notebook.SRC.parent
 OURS = (".py", ".j2", ".md", ".mplstyle")  # what the packages are made of; beside it may lie anything
@@ -27,16 +28,11 @@ def files_to_run():
 
 def write(path, files):
     """Write a zip archive of (name, path or text) pairs, the same bytes for the same contents."""
-    temporary = path.with_suffix(".partial")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files:
-                data = content.encode() if isinstance(content, str) else content.read_bytes()
-                info = zipfile.ZipInfo(f"groundup-workshop/{name}")
-                small = name.endswith((".npz", ".jpg"))  # compressed already
-                info.external_attr = 0o644 << 16
-                info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
-                archive.writestr(info, data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            data = content.encode() if isinstance(content, str) else content.read_bytes()
+            info = zipfile.ZipInfo(f"groundup-workshop/{name}")
+            small = name.endswith((".npz", ".jpg"))  # compressed already
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)

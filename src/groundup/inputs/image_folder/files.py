@@ -5,8 +5,8 @@ import csv
 import errno
 import io
 import os
-from pathlib import Path
 
+from ... import files
 from .base import FolderError, shown, trouble
 
 SYSTEM = {
@@ -115,14 +115,9 @@ def write_csv(file, rows):
 def write(file, content):
     """Replace a file by bytes in one step: it is never half written."""
     file = os.path.realpath(place(file))
-    part = f"{file}.part-{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(file), exist_ok=True)
-        try:
-            Path(part).write_bytes(content)
-            os.replace(part, file)
-        finally:
-            Path(part).unlink(missing_ok=True)
+        files.write(file, content)
     except OSError as error:
         raise FolderError(f"{shown(file)} cannot be written ({error.strerror}); choose another place.") from None
 
