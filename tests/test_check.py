@@ -12,10 +12,13 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("claim", "line"),
     [
-        (lambda: check.at_least("accuracy", 0.98, 0.97), "ok  accuracy is at least 0.97"),
-        (lambda: check.at_most("loss", np.float32(0.5), 0.5), "ok  loss is at most 0.5"),
+        (lambda: check.at_least("accuracy", 0.98, 0.97), "ok  accuracy 0.98 (at least 0.97)"),
+        (lambda: check.at_most("loss", np.float32(0.5), 0.5), "ok  loss 0.5 (at most 0.5)"),
         (lambda: check.close("both", [1.0, 2.0], [1.0, 2.0 + 1e-9]), "ok  both: equal within 1e-06 relative"),
         (lambda: check.close("both", 1.0, 1.5, rtol=0, atol=1), "ok  both: equal within 1"),
+        (lambda: check.close("both", 0.0, 1e-9, atol=1e-6), "ok  both: equal within 1e-06"),
+        (lambda: check.at_most("steps", 28800.4, 1e5), "ok  steps 28800 (at most 100000)"),
+        (lambda: check.at_least("loss", 2.22e40, 1e30), "ok  loss 2.22e+40 (at least 1e+30)"),
         (lambda: check.equal("shape", (2, 3), (2, 3)), "ok  shape is (2, 3)"),
         (lambda: check.equal("all", np.arange(3), np.arange(3)), "ok  all: equal"),
         (lambda: check.equal("row", [1, 2], np.array([1, 2])), "ok  row: equal"),
@@ -36,7 +39,7 @@ def test_a_true_claim_prints_one_line(claim, line, capsys):
 @pytest.mark.parametrize(
     ("claim", "words"),
     [
-        (lambda: check.at_least("accuracy", 0.96, 0.97), "accuracy is at least 0.97; it is 0.96"),
+        (lambda: check.at_least("accuracy", 0.96, 0.97), r"accuracy 0.96 \(at least 0.97\); it is 0.96"),
         (lambda: check.at_least("accuracy", NAN, 0.97), "it is nan"),
         (lambda: check.at_most("loss", NAN, 1), "it is nan"),
         (lambda: check.at_most("loss", 1.01, 1), "it is 1.01"),
@@ -130,7 +133,7 @@ def test_finite_differences_leaves_its_arguments_alone():
 def test_refused_turns_a_claim_round(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims"))
     said = check.refused("a loss of 2", lambda: check.at_most("loss", 2, 1))
-    assert said == "not so: loss is at most 1; it is 2"
+    assert said == "not so: loss 2 (at most 1); it is 2"
     assert capsys.readouterr().out == "ok  a loss of 2 is refused\n"
     with pytest.raises(AssertionError, match="a loss of 0 is refused; it was accepted"):
         check.refused("a loss of 0", lambda: check.at_most("loss", 0, 1))
