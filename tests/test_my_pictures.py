@@ -127,17 +127,17 @@ def test_faults_are_found_before_the_training(photos, tmp_path, monkeypatch, par
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
-def test_names_that_are_no_plain_text(tmp_path):
-    """Names with formula signs and bytes that are not UTF-8, and files of the system beside the pictures."""
+def test_many_classes_with_odd_names(tmp_path):
+    """More classes than a figure has room for; formula signs, bytes that are not UTF-8, files of the system."""
     root, rng = tmp_path / "photos", np.random.default_rng(6)
-    for k, kind in enumerate(("price_$10_to_$20", "price_$20_to_$30")):
-        (root / kind).mkdir(parents=True)
-        for i in range(12):
-            pixels = rng.integers(0, 90, (40, 40, 3))
-            pixels[..., k] += 150
-            name = (b"\xff%d.png" if i % 2 else b"%d.png") % i
-            Image.fromarray(pixels.astype(np.uint8)).save(open(os.path.join(os.fsencode(root / kind), name), "xb"))
-        (root / kind / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    for k in range(14):
+        kind = root / f"price_${k}0_to_${k + 1}0"
+        kind.mkdir(parents=True)
+        for i in range(5):
+            file = os.path.join(os.fsencode(kind), (b"\xff%d.png" if i % 2 else b"%d.png") % i)
+            with open(file, "xb") as stream:
+                Image.fromarray(rng.integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(stream, "PNG")
+        (kind / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     arguments = ["-p", "DATA_DIR", str(root), "-p", "EPOCHS", "1", "-p", "FOLDS", "2", "-p", "SIZE", "16"]
     status, printed = run(tmp_path / "out", *arguments)
     assert status == 0, printed
