@@ -163,9 +163,9 @@ def kind(value):
 
 
 def what_was_raised(error):
-    """An exception's type and the first line of its message."""
+    """An exception's type and its message, on one line."""
     try:
-        message = str(error).partition("\n")[0]
+        message = " ".join(str(error).splitlines())
     except Exception:
         message = "(its message cannot be shown)"
     return f"{type(error).__name__}: {message}"
