@@ -177,7 +177,7 @@ def says(one):
 
 @pytest.fixture
 def here():
-    return f"127.0.0.1:{cluster._free_port('127.0.0.1')}"
+    return f"127.0.0.1:{cluster.links.free_port('127.0.0.1')}"
 
 
 def test_nobody_at_the_coordinators_address(process, here):
@@ -281,8 +281,8 @@ def test_alone_there_is_nothing_to_do(monkeypatch):
 
 def test_a_digest_is_of_content_shape_and_type():
     values = [b"a", "b", np.zeros(4, "int32"), np.zeros((2, 2), "int32"), np.zeros(4, "float32")]
-    assert len({cluster._digest(value) for value in values}) == len(values)
-    assert cluster._digest("a") == cluster._digest(b"a")
+    assert len({cluster.links.digest(value) for value in values}) == len(values)
+    assert cluster.links.digest("a") == cluster.links.digest(b"a")
 
 
 # The launcher
@@ -456,7 +456,7 @@ def test_canary_multi_worker_mirrored_strategy_with_fit_is_broken(tmp_path):
 import json, os, signal, sys
 signal.alarm(300)
 os.environ["KERAS_BACKEND"], sys.modules["jax"] = "tensorflow", None
-workers = [os.environ["COORDINATOR"], "127.0.0.1:{cluster._free_port("127.0.0.1")}"]
+workers = [os.environ["COORDINATOR"], "127.0.0.1:{cluster.links.free_port("127.0.0.1")}"]
 task = {{"type": "worker", "index": int(os.environ["PROCESS_ID"])}}
 os.environ["TF_CONFIG"] = json.dumps({{"cluster": {{"worker": workers}}, "task": task}})
 import keras, numpy, tensorflow

@@ -1,10 +1,4 @@
-"""Processes that train together, on one machine or several: started, introduced to each other, and ended together.
-
-The engine is `keras.distribution` on JAX (XLA; gloo between CPU processes). Beside it every process keeps a TCP
-connection of its own to process 0. From there come the errors in one sentence, the word that a process is gone, and
-what process 0 hands to all. docs/cluster.md shows it on several machines. Nothing here asks who is calling: use it in
-a private network. JAX and Keras are imported by `join`.
-"""
+"""The links between processes: how they meet, what goes over the links, and how all end when one does."""
 
 import atexit
 import contextlib
@@ -13,98 +7,20 @@ import json
 import math
 import os
 import queue
-import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 from importlib import metadata
-from pathlib import Path
 
 NAMES = ("COORDINATOR", "PROCESS_ID", "NUM_PROCESSES")  # the environment variables that make a process one of several
 STOPPED = 3  # exit status of a process that ended because another one did
-GRACE = 5  # seconds that the others get to say so before the launcher ends them
 
 _links = {}  # process -> socket: of process 0 to all others, of the others to process 0
 _watchers = []  # a thread for each link
 _handed = queue.Queue()  # what process 0 handed to all
 _sending = threading.Lock()
-
-
-class WorkerFailed(RuntimeError):
-    """A process that `launch` started has failed; the message names it and says why."""
-
-
-def launch(script, workers, *args, folder, cores=None, echo=False):
-    """Run `python script *args` in several processes on this machine, joined over loopback, and wait for them.
-
-    Args:
-        script: str or Path; it calls `join` before anything else and `leave` at its end.
-        workers: int, how many processes.
-        args: what the script gets on its command line.
-        folder: str or Path; process k writes what it prints to worker_k.log in it.
-        cores: int, to give each process that many CPU cores of its own, where the system can (Linux); None: no limit.
-        echo: bool, whether to print the lines of process 0 as they come.
-
-    Returns:
-        list of str, the logs.
-
-    Raises:
-        WorkerFailed: a process failed. By then no process is left. They also end when the caller is killed.
-        ValueError: not even one process is asked for.
-    """
-    if workers < 1:
-        raise ValueError(f"workers={workers}: at least one process is needed")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    logs = [folder / f"worker_{k}.log" for k in range(workers)]
-    common = {
-        **os.environ,
-        "COORDINATOR": f"127.0.0.1:{_free_port('127.0.0.1')}",
-        "NUM_PROCESSES": str(workers),
-        "KERAS_BACKEND": "jax",
-        "PYTHONUNBUFFERED": "1",
-        "GROUNDUP_LAUNCHED": "1",
-    }
-    processes, shown = [], 0
-    try:
-        for k, log in enumerate(logs):
-            with log.open("wb") as stream:
-                processes.append(
-                    subprocess.Popen(
-                        [sys.executable, str(script), *map(str, args)],
-                        env={**common, "PROCESS_ID": str(k)},
-                        stdin=subprocess.PIPE,
-                        stdout=stream,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-                )
-            if cores and hasattr(os, "sched_setaffinity"):
-                own = sorted(os.sched_getaffinity(0))
-                os.sched_setaffinity(processes[k].pid, {own[i % len(own)] for i in range(k * cores, (k + 1) * cores)})
-        deadline = None
-        while None in (states := [process.poll() for process in processes]):
-            if any(states):
-                deadline = deadline or time.monotonic() + GRACE
-                if time.monotonic() > deadline:
-                    break
-            time.sleep(0.05)
-            if echo:
-                shown = _show(logs[0], shown)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-            process.stdin.close()
-        if echo and processes:
-            _show(logs[0], shown)
-    texts = [log.read_text(errors="replace") for log in logs]
-    if any(states):
-        raise WorkerFailed(_cause(states, texts))
-    return texts
 
 
 def join(data=b"", **more):
@@ -122,12 +38,12 @@ def join(data=b"", **more):
         SystemExit: with one sentence. Later, when another process is gone, the process ends with status STOPPED.
     """
     try:
-        place = _place()
+        where = place()
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    if place is None:
+    if where is None:
         return 0, 1
-    host, port, me, processes = place
+    host, port, me, processes = where
     for name in ("tensorflow", "sklearn"):  # Keras on JAX would load them for some seconds, and no use
         sys.modules.setdefault(name, None)
     if "GROUNDUP_LAUNCHED" in os.environ:
@@ -135,7 +51,7 @@ def join(data=b"", **more):
     if processes == 1:
         return 0, 1
     equal = {"versions of Keras and JAX": [metadata.version(name) for name in ("keras", "jax")]}
-    equal |= {name: _digest(value) for name, value in {"data": data, **more}.items()}
+    equal |= {name: digest(value) for name, value in {"data": data, **more}.items()}
     sys.excepthook = lambda *error: _failed(me, *error)
     engine = (_gather if me == 0 else _call)(host, port, me, processes, equal)
     for process, link in _links.items():
@@ -160,7 +76,7 @@ def join(data=b"", **more):
     return me, processes
 
 
-def _place():
+def place():
     """(host, port, process, processes) as the environment says, or None for a process alone. Raises ValueError."""
     given = {name: os.environ.get(name, "") for name in NAMES}
     if not any(given.values()):
@@ -182,11 +98,11 @@ def _place():
         raise ValueError(f"COORDINATOR names the host {host!r}, and no host can have this name; {here}") from None
     if not 0 < int(port) < 65_536:
         raise ValueError(f"COORDINATOR names the port {port}, and ports go from 1 to 65535; {here}")
-    _seconds()
+    seconds_to_join()
     return host, *map(int, numbers)
 
 
-def _seconds():
+def seconds_to_join():
     """How long processes wait for each other at the start, a float. Raises ValueError."""
     text = os.environ.get("JOIN_SECONDS") or "120"
     try:
@@ -217,35 +133,12 @@ def leave():
     _links.clear()
 
 
-def _free_port(host):
+def free_port(host):
     with socket.create_server((host, 0)) as server:
         return server.getsockname()[1]
 
 
-def _show(log, shown):
-    """Print what came to a log after its first `shown` bytes, whole lines only; returns how much is shown now."""
-    with log.open("rb") as stream:
-        stream.seek(shown)
-        lines = stream.read()
-    lines = lines[: lines.rfind(b"\n") + 1]
-    print(lines.decode(errors="replace"), end="", flush=True)
-    return shown + len(lines)
-
-
-def _cause(states, texts):
-    """The sentence of WorkerFailed: the process that was killed or failed, not those that ended because it did."""
-
-    def blame(k):
-        return states[k] in (0, None), states[k] == STOPPED, states[k] == -signal.SIGABRT, (states[k] or 0) > 0
-
-    k = min(range(len(states)), key=blame)
-    if states[k] < 0:
-        return f"process {k} was killed by signal {-states[k]} ({signal.Signals(-states[k]).name})"
-    words = (texts[k].strip().splitlines() or ["it printed nothing"])[-1]
-    return words if words.startswith("process ") else f"process {k} ended with status {states[k]}: {words}"
-
-
-def _digest(value):
+def digest(value):
     """SHA-256 in hex of bytes, of a str, or of an array with its shape and type."""
     if hasattr(value, "dtype"):
         value = f"{value.dtype}{value.shape}".encode() + value.tobytes()
@@ -287,7 +180,7 @@ def _gather(host, port, me, processes, equal):
         raise SystemExit(
             f"process 0 cannot listen at {host}:{port}: {str(error.strerror or error).partition(' (')[0]}"
         ) from None
-    seconds = _seconds()
+    seconds = seconds_to_join()
     fault, deadline = None, time.monotonic() + seconds
     while len(_links) < processes - 1 and not fault:
         try:
@@ -314,7 +207,7 @@ def _gather(host, port, me, processes, equal):
             fault = f"process {k} and process 0 are not equal in their {' and '.join(differ)}"
         _links[-1 if fault else k] = link
     server.close()
-    engine = _free_port(host)
+    engine = free_port(host)
     _tell_all(b"e" if fault else b"g", str(fault or engine).encode())
     if fault:
         raise SystemExit(fault)
@@ -323,7 +216,7 @@ def _gather(host, port, me, processes, equal):
 
 def _call(host, port, me, processes, equal):
     """Every other process: meet process 0; returns the port that JAX shall use."""
-    seconds = _seconds()
+    seconds = seconds_to_join()
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -400,39 +293,3 @@ def _end_with_launcher():
     """A thread: end this process when the launcher is gone, whose end of the pipe then closes."""
     os.read(0, 1)
     os._exit(STOPPED)
-
-
-def main():
-    """`python -m groundup.cluster WORKERS FOLDER SCRIPT [ARGUMENT ...]`: launch; or run SCRIPT as the one of several
-    processes that the variables of NAMES make it. Returns the exit status: 1 a process failed, 2 refused."""
-    if len(sys.argv) < 4:
-        return _say("python -m groundup.cluster WORKERS FOLDER SCRIPT [ARGUMENT ...]: these three are needed", 2)
-    workers, folder, script, *args = sys.argv[1:]
-    try:
-        several = _place() is not None
-        _seconds()
-    except ValueError as error:
-        return _say(error, 2)
-    if several:
-        environment = {**os.environ, "KERAS_BACKEND": "jax"}
-        os.execve(sys.executable, [sys.executable, script, *args], environment)
-    if not (workers.isdecimal() and 0 < int(workers[:10]) < 10_000):
-        return _say(f"WORKERS={workers!r}: how many processes, a whole number from 1, such as 2", 2)
-    try:
-        launch(script, int(workers), *args, folder=folder, echo=True)
-    except WorkerFailed as error:
-        return _say(f"{error}. All are stopped; what each one printed is in {folder}", 1)
-    except OSError as error:
-        return _say(f"cannot go on: {error.strerror or error} ({error.filename or folder})", 1)
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _say(sentence, status):
-    print(sentence, file=sys.stderr)
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())
