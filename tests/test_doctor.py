@@ -262,7 +262,7 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     (tree / "src" / "groundup.py").write_text("place = __file__\n")
     code = "import groundup; print(ascii(groundup.place))"
     place = subprocess.check_output(
-        [doctor.python_of(tree / ".venv"), "-I", "-c", code], cwd="/", text=True, env={"LC_ALL": "C"}
+        [doctor.python_of(tree / ".venv"), "-I", "-c", code], cwd="/", text=True, env={**os.environ, "LC_ALL": "C"}
     )
     assert ast.literal_eval(place) == str(tree / "src" / "groundup.py")  # whatever the reader's encoding
 

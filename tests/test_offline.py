@@ -1,9 +1,11 @@
 """Kernels under test have no network beyond loopback."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import nbclient
 import nbformat
@@ -39,3 +41,26 @@ def test_a_kernel_has_no_network():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PROBES["an address"])])
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="no network under test"):
         nbclient.NotebookClient(notebook, kernel_name="python3", timeout=30).execute()
+
+
+def test_a_chapter_that_runs_has_no_network(tmp_path):
+    cells = [nbformat.v4.new_code_cell(source) for source in ("# a chapter", PROBES["an address"])]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_probe.ipynb")
+    run = subprocess.run(
+        [sys.executable, "-m", "coursetools.run", "01", "--out", tmp_path / "out"],
+        env={**os.environ, "GROUNDUP_NOTEBOOKS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 1 and "no network under test" in run.stdout
+
+
+def test_no_test_takes_the_guard_away():
+    """What starts a process hands the variable on; the files named here say why they do not, or put the guard back."""
+    tests = Path(__file__).parent
+    own = {"test_offline.py", "test_packages.py", "test_new.py", "test_grade.py"}
+    for path in {*tests.glob("*.py")} - {tests / name for name in own}:
+        text = path.read_text(encoding="utf-8")
+        assert "PYTHONPATH" not in text, path.name
+        assert not re.search(r"env=\{(?!\*\*)|env=dict\((?!os\.environ)", text), path.name
