@@ -228,7 +228,7 @@ def test_names_that_no_file_can_have(tmp_path, name):
         image_folder.decode(tmp_path / name, 40)
     saved = image_folder.Saved(None, ["a", "b"], 40)
     (row,) = image_folder.predict(saved, [tmp_path / name])
-    assert row.kind == "" and row.why.startswith("No file can have such a name")
+    assert row.label == "" and row.why.startswith("No file can have such a name")
     for use in (
         lambda: scan(name),
         lambda: image_folder.predict(saved, name),
@@ -397,7 +397,7 @@ def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_pa
     assert len({file.path for file in seen.files}) == len(seen.files)
     for file in seen.files:
         assert (file.why == "") == (file.status == "used") and (file.why == "" or file.why.endswith("."))
-        assert file.status in image_folder.STATUSES and file.kind in ("", *seen.classes)
+        assert file.status in image_folder.STATUSES and file.label in ("", *seen.classes)
         assert bool(file.content) == (file.status in ("used", "duplicate", "two classes"))
     notes = {file.path: file.note for file in seen.files if file.note}
     assert notes == {
@@ -1111,7 +1111,7 @@ def test_a_fresh_process_predicts_the_same(folder, tmp_path):
     files = [folder / "bad.jpg", folder / "2 Hünde" / "bild 3.jpg", tmp_path / "missing.jpg"]
     answers = image_folder.predict(saved, files)
     assert [row.path for row in answers] == list(map(str, files)) and "no longer" in answers[2].why
-    assert [bool(row.kind) for row in answers] == [False, True, False] and np.isnan(answers[0].probability)
+    assert [bool(row.label) for row in answers] == [False, True, False] and np.isnan(answers[0].probability)
     assert image_folder.predict(saved, files[1])[0].probabilities == answers[1].probabilities
     image_folder.write_predictions(answers[:1], tmp_path / "one.csv")
     assert (tmp_path / "one.csv").read_text().startswith("path,class,probability,why\n")

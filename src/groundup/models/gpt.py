@@ -11,9 +11,9 @@ import keras
 from keras import ops
 
 
-def normal(deviation):
+def normal(stddev):
     """Initializer of mean zero; the width of GPT-2's start is 0.02."""
-    return keras.initializers.RandomNormal(stddev=deviation)
+    return keras.initializers.RandomNormal(stddev=stddev)
 
 
 @keras.saving.register_keras_serializable("groundup")
@@ -23,14 +23,14 @@ class Attention(keras.layers.Layer):
     Args:
         width: int, features of a token, a multiple of heads.
         heads: int.
-        deviation: float, of the output projection's initial weights.
+        stddev: float, of the output projection's initial weights.
     """
 
-    def __init__(self, width, heads, deviation, **kwargs):
+    def __init__(self, width, heads, stddev, **kwargs):
         super().__init__(**kwargs)
         self.heads = heads
         self.qkv = keras.layers.Dense(3 * width, kernel_initializer=normal(0.02), name="qkv")
-        self.out = keras.layers.Dense(width, kernel_initializer=normal(deviation), name="out")
+        self.out = keras.layers.Dense(width, kernel_initializer=normal(stddev), name="out")
 
     def call(self, x, cache=None, at=None):
         """(batch, T, width) -> the same; with a cache (2, batch, heads, context, width / heads): also the new one.
@@ -56,13 +56,13 @@ class Attention(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """A decoder block: x + attention(norm(x)), then x + mlp(norm(x)); arguments as for Attention, and a dropout."""
 
-    def __init__(self, width, heads, deviation, dropout, **kwargs):
+    def __init__(self, width, heads, stddev, dropout, **kwargs):
         super().__init__(**kwargs)
         self.norm1 = keras.layers.LayerNormalization(epsilon=1e-5, name="norm1")
-        self.attention = Attention(width, heads, deviation, name="attention")
+        self.attention = Attention(width, heads, stddev, name="attention")
         self.norm2 = keras.layers.LayerNormalization(epsilon=1e-5, name="norm2")
         self.up = keras.layers.Dense(4 * width, kernel_initializer=normal(0.02), name="up")
-        self.down = keras.layers.Dense(width, kernel_initializer=normal(deviation), name="down")
+        self.down = keras.layers.Dense(width, kernel_initializer=normal(stddev), name="down")
         self.dropout = keras.layers.Dropout(dropout)
 
     def call(self, x, cache=None, at=None):
@@ -90,11 +90,11 @@ class GPT(keras.Model):
         if width % heads:
             raise ValueError(f"width={width} cannot be shared among heads={heads}: take a multiple of {heads}.")
         self.config = {"vocabulary": vocabulary, "context": context, "layers": layers, "width": width, "heads": heads}
-        deviation = 0.02 / math.sqrt(2 * layers)  # so that the sum of all that the blocks add starts at one scale
+        stddev = 0.02 / math.sqrt(2 * layers)  # so that the sum of all that the blocks add starts at one scale
         self.tokens = keras.layers.Embedding(vocabulary, width, normal(0.02), name="tokens")
         self.positions = keras.layers.Embedding(context, width, normal(0.02), name="positions")
         self.dropout = keras.layers.Dropout(dropout)
-        self.blocks = [Block(width, heads, deviation, dropout, name=f"block_{i}") for i in range(layers)]
+        self.blocks = [Block(width, heads, stddev, dropout, name=f"block_{i}") for i in range(layers)]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
         self(keras.KerasTensor((1, context), "int32"))  # makes the weights, and computes nothing
 

@@ -49,7 +49,7 @@ class File(NamedTuple):
     """One file below the folder."""
 
     path: str  # relative to the folder, with "/"
-    kind: str  # its class as `shown`, "" if it lies in none
+    label: str  # its class as `shown`, "" if it lies in none
     status: str  # one of STATUSES
     why: str  # what is wrong and, where there is one, the way out; "" if it is used
     note: str  # what is unusual about a used one: turned upright, dropped by Keras
@@ -92,7 +92,7 @@ class Prediction(NamedTuple):
     """What a model says of one file."""
 
     path: str
-    kind: str  # the most probable class, "" if the file could not be decoded
+    label: str  # the most probable class, "" if the file could not be decoded
     probability: float  # of that class; NaN if not decoded
     probabilities: dict  # class -> probability; empty if not decoded
     why: str  # a sentence if not decoded, else ""

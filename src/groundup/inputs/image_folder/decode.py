@@ -218,9 +218,9 @@ def _bare_png(file):
     kept = [content[:at]]
     while at + 8 <= len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-        kind, checksum = content[at + 4 : at + 8], content[end - 4 : end]
-        needed = kind[:1].isupper() or kind == b"tRNS" or end > len(content)  # the last: to find it cut short
-        if needed or (kind == b"eXIf" and zlib.crc32(content[at + 4 : end - 4]).to_bytes(4, "big") == checksum):
+        tag, checksum = content[at + 4 : at + 8], content[end - 4 : end]
+        needed = tag[:1].isupper() or tag == b"tRNS" or end > len(content)  # the last: to find it cut short
+        if needed or (tag == b"eXIf" and zlib.crc32(content[at + 4 : end - 4]).to_bytes(4, "big") == checksum):
             kept.append(content[at:end])
         at = end
     return io.BytesIO(b"".join(kept))

@@ -84,7 +84,7 @@ def restore(folder):
     except ValueError as error:
         raise FolderError(f"{shown(folder / 'model.json')} is broken ({error}); {again}.") from None
     fits = isinstance(about, dict) and isinstance(about.get("classes"), list) and isinstance(about.get("size"), int)
-    if not fits or not all(isinstance(kind, str) for kind in about["classes"]):
+    if not fits or not all(isinstance(label, str) for label in about["classes"]):
         raise FolderError(f"{shown(folder / 'model.json')} lacks the list classes or the number size; {again}.")
     if about.get("sha256") != hashlib.sha256(content).hexdigest() or about.get("pictures") != PREPROCESSING:
         raise FolderError(f"{shown(folder)}: model.json and model.keras are not of one save; {again}.")
@@ -194,8 +194,8 @@ def write_predictions(rows, file):
         FolderError: it cannot be written.
     """
     classes = next((list(row.probabilities) for row in rows if row.probabilities), [])
-    lines = [["path", "class", "probability", "why", *(f"p({kind})" for kind in classes)]]
+    lines = [["path", "class", "probability", "why", *(f"p({label})" for label in classes)]]
     for row in rows:
-        chances = [f"{row.probabilities[kind]:.6f}" for kind in classes] if row.kind else [""] * len(classes)
-        lines.append([row.path, row.kind, f"{row.probability:.6f}" if row.kind else "", row.why, *chances])
+        chances = [f"{row.probabilities[label]:.6f}" for label in classes] if row.label else [""] * len(classes)
+        lines.append([row.path, row.label, f"{row.probability:.6f}" if row.label else "", row.why, *chances])
     write_csv(file, lines)

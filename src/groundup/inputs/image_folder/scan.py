@@ -55,8 +55,8 @@ def scan(
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise FolderError(f"size is {size!r}; it needs to be a whole number of pixels, such as 150.")
     root = existing(folder)
-    found = sorted(walk(root), key=lambda item: (_natural(_kind(item[0])), item[0]))
-    classes = sorted({_kind(path) for path, status, _ in found if status == "class"}, key=_natural)
+    found = sorted(walk(root), key=lambda item: (_natural(_label(item[0])), item[0]))
+    classes = sorted({_label(path) for path, status, _ in found if status == "class"}, key=_natural)
     found = [item for item in found if item[1] != "class"]
     _refuse_folders(folder, root, classes, found)
     length = sum(not status for _, status, _ in found) * size * size * 3
@@ -67,7 +67,7 @@ def scan(
             for path, status, why in found:
                 if len(files) % 1000 == 999:
                     say(f"{len(files) + 1} of {len(found)} files read")
-                kind = _kind(path) if _kind(path) in classes else ""
+                label = _label(path) if _label(path) in classes else ""
                 note, width, height, content = "", 0, 0, ""
                 if not status:
                     try:
@@ -80,7 +80,7 @@ def scan(
                         if content not in first:
                             first[content] = len(files)
                             store.write(pixels)
-                files.append(File(path, kind, status, why, note, width, height, content))
+                files.append(File(path, label, status, why, note, width, height, content))
             files = _without_equals(files, root, size, max_pixels)
             pixels = _stored(store, [row for row, i in enumerate(first.values()) if files[i].status == "used"], size)
     except OSError as error:  # of the temporary file: decoding keeps its own to itself
@@ -94,23 +94,23 @@ def scan(
     return scan
 
 
-def _kind(path):
+def _label(path):
     """The top folder of a path as it is shown: its class, if it is one."""
     return shown(path.split("/")[0])
 
 
 def _refuse_folders(folder, root, classes, found):
     """Raises FolderError where the folders cannot be classes."""
-    sides = {kind: SIDES[kind.strip().casefold()] for kind in classes if kind.strip().casefold() in SIDES}
+    sides = {label: SIDES[label.strip().casefold()] for label in classes if label.strip().casefold() in SIDES}
     several = len(set(sides.values())) > 1
     if len(classes) > 1 and not several:
         return
     where = shown(folder)
-    inner = {kind: _folders(root, kind) for kind in classes}
-    deep = next((kind for kind in classes if len(inner[kind]) > 1), None)
+    inner = {label: _folders(root, label) for label in classes}
+    deep = next((label for label in classes if len(inner[label]) > 1), None)
     inside = deep and f"'{shown(inner[deep][0])}' and '{shown(inner[deep][1])}'"
     if several:
-        names = ", ".join(f"'{kind}'" for kind in sides)
+        names = ", ".join(f"'{label}'" for label in sides)
         way = (
             f"the classes seem to be its subfolders, such as {inside}: give {where}/{deep}, which is split by itself"
             if deep
@@ -127,10 +127,10 @@ def _refuse_folders(folder, root, classes, found):
     raise FolderError(f"{where} {has}; it needs two or more subfolders, each with the pictures of a class." + hint)
 
 
-def _folders(root, kind):
+def _folders(root, label):
     """The names of the visible folders in a folder of root, sorted; none if they cannot be listed."""
     try:
-        with os.scandir(os.path.join(root, kind)) as entries:
+        with os.scandir(os.path.join(root, label)) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir() and not concealed(entry.name))
     except OSError:
         return []
@@ -147,14 +147,14 @@ def _note(path, turn):
 
 def _without_equals(files, root, size, max_pixels):
     """The files once more: of those with equal pixels one stays "used", or none if they lie in two classes."""
-    first, kinds, seen = {}, {}, {}  # content -> path; content -> class -> path; for `difference`
+    first, labels, seen = {}, {}, {}  # content -> path; content -> class -> path; for `difference`
     for file in files:
         if file.content:
             first.setdefault(file.content, file.path)
-            kinds.setdefault(file.content, {}).setdefault(file.kind, file.path)
+            labels.setdefault(file.content, {}).setdefault(file.label, file.path)
     result = []
     for file in files:
-        others = [path for kind, path in kinds.get(file.content, {}).items() if kind != file.kind]
+        others = [path for label, path in labels.get(file.content, {}).items() if label != file.label]
         if others:
             other, status, why = others[0], "two classes", f"The same pixels lie in another class: {shown(others[0])}."
         elif file.content and first[file.content] != file.path:
@@ -189,13 +189,15 @@ def _stored(store, rows, size):
 def _refuse(scan, min_images, min_per_class, max_bad):
     """Raises FolderError where there is too little to learn from."""
     where = shown(scan.folder)
-    counts = Counter(file.kind for file in scan.files if file.status == "used")
-    for kind in scan.classes:
-        if counts[kind] < max(1, min_per_class):
-            lost = [file for file in scan.files if file.kind == kind and file.status != "used"]
-            has = f"{counts[kind]} usable pictures, fewer than {min_per_class}" if counts[kind] else "no usable picture"
+    counts = Counter(file.label for file in scan.files if file.status == "used")
+    for label in scan.classes:
+        if counts[label] < max(1, min_per_class):
+            lost = [file for file in scan.files if file.label == label and file.status != "used"]
+            has = (
+                f"{counts[label]} usable pictures, fewer than {min_per_class}" if counts[label] else "no usable picture"
+            )
             raise FolderError(
-                f"Class '{kind}' in {where} has {has}{_reasons(lost)}; add pictures to it, or "
+                f"Class '{label}' in {where} has {has}{_reasons(lost)}; add pictures to it, or "
                 "move its folder elsewhere.",
                 scan,
             )
@@ -234,11 +236,11 @@ def _natural(name):
 def table(scan):
     """str: a table, a line for each class, of how many files are used, and not used for which reason."""
     statuses = [status for status in STATUSES if status == "used" or any(f.status == status for f in scan.files)]
-    counts = Counter((file.kind, file.status) for file in scan.files)
-    kinds = [*scan.classes, *([""] if any(not file.kind for file in scan.files) else [])]
+    counts = Counter((file.label, file.status) for file in scan.files)
+    labels = [*scan.classes, *([""] if any(not file.label for file in scan.files) else [])]
     rows = [["class", *statuses]]
-    rows += [[kind or "(none)", *(str(counts[kind, status]) for status in statuses)] for kind in kinds]
-    rows.append(["all", *(str(sum(counts[kind, status] for kind in kinds)) for status in statuses)])
+    rows += [[label or "(none)", *(str(counts[label, status]) for status in statuses)] for label in labels]
+    rows.append(["all", *(str(sum(counts[label, status] for label in labels)) for status in statuses)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         f"{row[0]:<{widths[0]}}  "
@@ -278,7 +280,7 @@ def load(scan):
         in batches, by a `keras.utils.PyDataset`, since `model.fit(images, ...)` would copy all of it into memory.
     """
     used = [file for file in scan.files if file.status == "used"]
-    labels = np.array([scan.classes.index(file.kind) for file in used], dtype=np.int64)
+    labels = np.array([scan.classes.index(file.label) for file in used], dtype=np.int64)
     counts = np.bincount(labels, minlength=len(scan.classes))
     weights = {i: float(len(used) / (len(counts) * count)) for i, count in enumerate(counts) if count}
     return Pictures(

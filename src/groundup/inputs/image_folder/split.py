@@ -144,12 +144,12 @@ def _dealt(pictures, parts, group, seed, deal):
     sizes = np.zeros((len(objects), len(pictures.classes)))
     np.add.at(sizes, (members, pictures.labels), 1)
     seen = sizes > 0
-    for kind, number in zip(pictures.classes, seen.sum(axis=0), strict=True):
+    for label, number in zip(pictures.classes, seen.sum(axis=0), strict=True):
         if number < parts:
             noun = "object" if number == 1 else "objects"
             raise FolderError(
-                f"Class '{kind}' has {number} {noun} for {parts} parts, and none may be in two"
-                f"{_grouped(pictures, kind, given)}; add pictures of other objects, or ask for fewer parts."
+                f"Class '{label}' has {number} {noun} for {parts} parts, and none may be in two"
+                f"{_grouped(pictures, label, given)}; add pictures of other objects, or ask for fewer parts."
             )
     component = np.arange(len(pictures.classes))  # classes that share objects get one number and are dealt together
     for linked in seen[seen.sum(axis=1) > 1]:
@@ -173,10 +173,10 @@ def _dealt(pictures, parts, group, seed, deal):
     return result[members]
 
 
-def _grouped(pictures, kind, names):
+def _grouped(pictures, label, names):
     """Which pictures of a class count as one object, in words; "" if each is its own."""
-    label = pictures.classes.index(kind)
-    those = [(name, path) for name, path, k in zip(names, pictures.paths, pictures.labels, strict=True) if k == label]
+    wanted = pictures.classes.index(label)
+    those = [(name, path) for name, path, k in zip(names, pictures.paths, pictures.labels, strict=True) if k == wanted]
     counts = Counter(name for name, _ in those if name)
     if not counts or max(counts.values()) < 2:
         return ""
