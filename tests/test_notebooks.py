@@ -10,6 +10,7 @@ import pytest
 from coursetools import notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+PACKAGE = Path(__file__).parents[1] / "src" / "groundup"
 TAGS = {"parameters", "nbval-ignore-output", "exercise", "check", "solution"}
 ENDING = ["## Break it", "## From the sources", "## Exercises", "## Recall", "## Summary", "## Further reading"]
 # Their cells are still too long. A chapter leaves this list when it is rewritten, and none is added.
@@ -27,6 +28,16 @@ def cells(path, kind=None):
         cell["text"] = cell.source
         cell["tags"] = set(cell["metadata"].get("tags", []))
     return [cell for cell in found if kind in (None, cell["cell_type"])]
+
+
+def top_level(tree):
+    """Names that a module defines or imports."""
+    found = set()
+    for node in tree.body:
+        found.update(alias.asname or alias.name for alias in getattr(node, "names", []))
+        found.update(target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name))
+        found.add(getattr(node, "name", None))
+    return found
 
 
 def printed(cell):
@@ -50,6 +61,22 @@ def test_executed_in_order_without_errors(path):
 def test_plain_python(path):
     for cell in cells(path, "code"):
         ast.parse(cell["text"])  # a magic or a shell line is a syntax error
+
+
+def test_what_it_takes_from_the_package_is_there(path):
+    """Read, not imported: some modules of the package import TensorFlow."""
+    tree = ast.parse("\n".join(cell["text"] for cell in cells(path, "code")))
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "groundup":
+            place = PACKAGE.joinpath(*node.module.split(".")[1:])
+            for alias in node.names:
+                file = next(f for f in (place / f"{alias.name}.py", place / alias.name / "__init__.py") if f.exists())
+                modules[alias.name] = top_level(ast.parse(file.read_text(encoding="utf-8")))
+    assert modules
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert node.attr in modules[node.value.id] | {"__file__"}, f"{node.value.id}.{node.attr}"
 
 
 def test_no_machine_paths(path):

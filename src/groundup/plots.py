@@ -6,6 +6,7 @@ import numpy as np
 
 STYLE = Path(__file__).with_name("groundup.mplstyle")
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # those of the style, in order
+DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-"]  # likewise
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 
 
