@@ -79,6 +79,15 @@ def test_what_it_takes_from_the_package_is_there(path):
             assert node.attr in modules[node.value.id] | {"__file__"}, f"{node.value.id}.{node.attr}"
 
 
+def test_what_it_tells_others_to_import_is_there(path):
+    """In programs that it writes and in its prose, too."""
+    text = "\n".join(cell["text"] for cell in cells(path))
+    for module, names in re.findall(r"from (groundup[\w.]*) import (\w+(?:, \w+)*)", text):
+        for name in names.split(", "):
+            place = PACKAGE.joinpath(*module.split(".")[1:], name)
+            assert place.is_dir() or place.with_suffix(".py").is_file(), f"from {module} import {name}"
+
+
 def test_no_machine_paths(path):
     found = MACHINE_PATH.search(path.read_text(encoding="utf-8").replace("\\/", "/"))
     assert not found, found.group() if found else ""
