@@ -16,6 +16,8 @@ from test_notebooks import (  # noqa: F401  (collected here too, for the noteboo
     test_parameters_are_commented,
     test_plain_python,
     test_prose,
+    test_what_it_takes_from_the_package_is_there,
+    test_what_it_tells_others_to_import_is_there,
 )
 
 OWN = sorted(NOTEBOOKS[0].parent.glob("my_*.ipynb"))
