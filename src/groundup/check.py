@@ -44,7 +44,7 @@ def close(name, value, expected, rtol=1e-6, atol=0.0):
     worst = np.unravel_index(np.argmin(within), within.shape)  # the first entry that is off, if any is
     where = f" at {tuple(map(int, worst))}" if worst else ""
     seen, wanted = value[worst], expected[worst]
-    decides = rtol * np.nanmax(np.abs(expected)) > atol  # of the two tolerances, for the largest entry
+    decides = rtol * np.abs(np.nan_to_num(expected)).max() > atol  # of the two tolerances, for the largest entry
     tolerance = f"{rtol:g} relative" if decides else f"{atol:g}"
     _claim(name, f": equal within {tolerance}", seen, wanted, bool(within.all()), f"{seen}{where}, wanted {wanted}")
 
