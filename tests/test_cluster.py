@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from groundup import cluster
+from groundup.cluster import __main__ as program
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "data" / "recipes"
@@ -261,8 +262,8 @@ def test_places_that_cannot_be(monkeypatch, capsys, name, value, expected):
         cluster.join()
     assert expected in end.value.code
     monkeypatch.setattr(sys, "argv", ["cluster", "1", "folder", "script.py"])
-    monkeypatch.setattr(cluster.os, "execve", lambda *_: pytest.fail("it went on"))
-    assert cluster.main() == 2
+    monkeypatch.setattr(program.os, "execve", lambda *_: pytest.fail("it went on"))
+    assert program.main() == 2
     said = capsys.readouterr().err
     assert expected in said and said.count("\n") == 1
 
@@ -349,7 +350,7 @@ def test_the_command_prints_lines_of_process_0_and_the_cause(tmp_path):
 def test_a_wrong_command_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys, arguments, expected):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["cluster", *arguments])
-    assert cluster.main() == 2
+    assert program.main() == 2
     said = capsys.readouterr().err
     assert said.startswith(expected) and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -358,14 +359,14 @@ def test_a_wrong_command_is_refused_in_a_sentence(tmp_path, monkeypatch, capsys,
 def test_join_seconds_that_are_none_are_refused_before_processes_are_started(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("JOIN_SECONDS", "2m")
     monkeypatch.setattr(sys, "argv", ["cluster", "2", str(tmp_path / "logs"), "script.py"])
-    assert cluster.main() == 2 and "JOIN_SECONDS='2m'" in capsys.readouterr().err
+    assert program.main() == 2 and "JOIN_SECONDS='2m'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["cluster", "2", str(tmp_path / "file" / "logs"), "script.py"])
-    assert cluster.main() == 1
+    assert program.main() == 1
     assert capsys.readouterr().err == f"cannot go on: Not a directory ({tmp_path / 'file' / 'logs'})\n"
 
 
