@@ -132,7 +132,7 @@ weights: setup  ## for authors: train the models in data/ again (three quarters 
 	@$(PY) data/recipes/gan.py $(ARGS)
 	@exec $(PY) data/recipes/chapters.py $(ARGS)
 
-records: setup  ## for authors: measure a chapter's record again, NB=06 (goes on where it was interrupted)
+records: setup  ## for authors: measure a record again, NB=06_folds (goes on where it was interrupted)
 	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form

@@ -15,8 +15,11 @@ NAN = float("nan")
         (lambda: check.at_least("accuracy", 0.98, 0.97), "ok  accuracy 0.98 (at least 0.97)"),
         (lambda: check.at_most("loss", np.float32(0.5), 0.5), "ok  loss 0.5 (at most 0.5)"),
         (lambda: check.close("both", [1.0, 2.0], [1.0, 2.0 + 1e-9]), "ok  both: equal within 1e-06 relative"),
-        (lambda: check.close("both", 1.0, 1.5, rtol=0, atol=1), "ok  both: equal within 1"),
-        (lambda: check.close("both", 0.0, 1e-9, atol=1e-6), "ok  both: equal within 1e-06"),
+        (lambda: check.close("both", 1.0, 1.5, rtol=0, atol=1), "ok  both 1 (within 1)"),
+        (lambda: check.close("both", 0.0, 1e-9, atol=1e-6), "ok  both 0 (within 1e-06)"),
+        (lambda: check.close("half", 0.5000001, 0.5), "ok  half 0.5 (within 1e-06 relative)"),
+        (lambda: check.among("loss", 2.0, [1.5, 2.0, 2.5]), "ok  loss 2 (among 3 seeds, 1.5 to 2.5)"),
+        (lambda: check.among("loss", 2.0, {1: 1.5, 2: 2.0, 3: 2.5}), "ok  loss 2 (among 3 seeds, 1.5 to 2.5)"),
         (lambda: check.at_most("steps", 28800.4, 1e5), "ok  steps 28800 (at most 100000)"),
         (lambda: check.at_least("loss", 2.22e40, 1e30), "ok  loss 2.22e+40 (at least 1e+30)"),
         (lambda: check.equal("shape", (2, 3), (2, 3)), "ok  shape is (2, 3)"),
@@ -34,6 +37,25 @@ NAN = float("nan")
 def test_a_true_claim_prints_one_line(claim, line, capsys):
     claim()
     assert capsys.readouterr().out == line + "\n"
+
+
+def test_among_refuses_what_lies_outside_and_too_few_seeds():
+    seeds = {1: 0.90, 2: 0.91, 3: 0.92}
+    check.among("accuracy", 0.95, seeds)
+    for value, others in ((0.97, seeds), (0.85, seeds), (0.9, [0.9, 0.91]), (np.nan, seeds), (0.9, [np.nan] * 3)):
+        with pytest.raises(AssertionError, match="not so: accuracy"):
+            check.among("accuracy", value, others)
+
+
+def test_a_record_goes_on_after_a_claim_that_fails(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("GROUNDUP_RECORD", "1")
+    monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims"))
+    check.at_least("accuracy", 0.5, 0.9)
+    check.refused("a wrong sum", lambda: check.equal("sum", 3, 2))
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["not so: accuracy 0.5 (at least 0.9); it is 0.5", "ok  a wrong sum is refused"]
+    claims = [json.loads(line) for line in (tmp_path / "claims").read_text().splitlines()]
+    assert [claim["ok"] for claim in claims] == [False, True] and claims[0]["value"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,19 @@ import csv
 import hashlib
 import json
 
+import numpy as np
 import pytest
 from groundup import data, records
 
 ROOT = data.folder().parent
-CHAPTERS = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
+NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A data folder with one record."""
     (tmp_path / "records").mkdir()
-    lines = ["accuracy,2,0.75", "accuracy,1,0.5", "loss,1,2"]
+    lines = ["accuracy,2,0.75,0.5", "accuracy,1,0.5,0.5", "loss,1,2,"]
     text = "\n".join([",".join(records.COLUMNS), *(f"{line},Keras 3,abc" for line in lines), ""])
     (tmp_path / "records" / "03.csv").write_text(text)
     facts = {"bytes": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -27,11 +28,12 @@ def folder(tmp_path, monkeypatch):
 
 def test_values_by_seed(folder):
     assert list(records.values("03", "accuracy").items()) == [(1, 0.5), (2, 0.75)]
-    assert records.load("03")[2] == {"name": "loss", "seed": 1, "value": 2.0, "versions": "Keras 3", "code": "abc"}
+    assert records.load("03")[2] == dict(claim="loss", seed=1, value=2.0, bound=None, versions="Keras 3", code="abc")
+    assert records.load("03")[0]["bound"] == 0.5
 
 
 def test_what_is_not_there_is_named(folder):
-    with pytest.raises(data.DataError, match="no record of chapter 04; there are those of 03"):
+    with pytest.raises(data.DataError, match="no record 04; there are 03"):
         records.values("04", "accuracy")
     with pytest.raises(data.DataError, match="has no 'speed'"):
         records.values("03", "speed")
@@ -40,10 +42,16 @@ def test_what_is_not_there_is_named(folder):
         records.values("03", "accuracy")
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
-def test_records_of_the_checkout(chapter):
-    rows = records.load(chapter)
-    assert (ROOT / "data" / "recipes" / f"record_{chapter}.py").is_file()
+def test_while_a_record_is_made_what_is_not_there_is_nan(folder, monkeypatch):
+    monkeypatch.setenv("GROUNDUP_RECORD", "1")
+    assert np.isnan([*records.values("03", "speed").values(), *records.values("04", "accuracy").values()]).all()
+    assert records.values("03", "accuracy") == {1: 0.5, 2: 0.75}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_records_of_the_checkout(name):
+    rows = records.load(name)
+    assert len(name) == 2 or (ROOT / "data" / "recipes" / f"record_{name}.py").is_file()
     assert len({row["code"] for row in rows}) == 1
     assert len({row["seed"] for row in rows}) >= 3
 

@@ -1,8 +1,8 @@
-"""What the record_NN.py share: a chapter's own code without running the chapter, and a record that goes on.
+"""What the record_NN_experiment.py share: a chapter's own code without running the chapter, and a record that goes on.
 
-A record_NN.py holds a function `measure(seed)` that gives {name: number}, and ends with
+A record_NN_experiment.py holds a function `measure(seed)` that gives {name: number}, and ends with
 
-    record.rebuild("NN", measure, code)
+    record.rebuild("NN_experiment", measure, code)
 
 where `code` came from `definitions`. Each seed is written as soon as it is measured, so that an interrupted record goes
 on with the next one; seeds that were measured with other code are measured anew.
@@ -63,35 +63,35 @@ def _assigned(node):
     return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
 
 
-def rebuild(chapter, measure, code, seeds=range(1, 6)):
+def rebuild(name, measure, code, seeds=range(1, 6)):
     """Measure what the record lacks and write it, a seed at a time; `--write` into data/, else into build/data/.
 
     Args:
-        chapter: str, its number.
+        name: str, the record's: the chapter's number and a word for the experiment.
         measure: function of a seed that returns {name: number}.
         code: hash of the code that is measured.
         seeds: iterable of int.
     """
-    parser = argparse.ArgumentParser(description=f"Measures the record of chapter {chapter}.")
+    parser = argparse.ArgumentParser(description=f"Measures the record {name}.")
     parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="which seeds to measure")
     given = parser.parse_args()
     folder = (manifest.DATA if given.write else manifest.DATA.parent / "build" / "data") / "records"
     folder.mkdir(parents=True, exist_ok=True)
-    file, rows = folder / f"{chapter}.csv", []
+    file, rows = folder / f"{name}.csv", []
     if file.exists():
         with file.open(encoding="utf-8", newline="") as lines:
             rows = [row for row in csv.DictReader(lines) if row["code"] == code]
-    versions = " ".join(f"{name} {number}" for name, number in session.versions().items())
+    versions = " ".join(f"{package} {number}" for package, number in session.versions().items())
     for seed in given.seeds:
         if any(row["seed"] == str(seed) for row in rows):
             continue
         found = measure(seed)
         rows += [
-            dict(zip(records.COLUMNS, (name, str(seed), f"{value:.6g}", versions, code), strict=True))
-            for name, value in found.items()
+            dict(zip(records.COLUMNS, (claim, str(seed), f"{value:.6g}", "", versions, code), strict=True))
+            for claim, value in found.items()
         ]
-        rows.sort(key=lambda row: (row["name"], int(row["seed"])))
+        rows.sort(key=lambda row: (row["claim"], int(row["seed"])))
         text = io.StringIO()
         table = csv.DictWriter(text, records.COLUMNS, lineterminator="\n")
         table.writeheader()
@@ -100,8 +100,8 @@ def rebuild(chapter, measure, code, seeds=range(1, 6)):
         part.write_text(text.getvalue(), encoding="utf-8")
         os.replace(part, file)
         print(
-            f"chapter {chapter}, seed {seed}:",
-            *[f"{name} {value:.4g}" for name, value in found.items()],
+            f"{name}, seed {seed}:",
+            *[f"{claim} {value:.4g}" for claim, value in found.items()],
             sep="\n  ",
             flush=True,
         )

@@ -1,46 +1,68 @@
-"""Measurements that would take too long in a chapter, kept in data/records: one file a chapter, a line a number.
+"""Measurements over seeds, kept in data/records: `make records` makes them, chapters and tests read them.
 
-    records.values("06", "accuracy, ours, fold 0")      # {seed: value}
+    records.values("07", "test accuracy")      # {seed: value}, of the whole chapter run with other seeds
+    records.values("07_schedules", "...")      # of an experiment too long for the chapter: data/recipes/record_07_...
 
-`make records NB=06` measures them again: data/recipes/record_06.py says how.
+While a record is being made (GROUNDUP_RECORD is set), a value that is not there yet is NaN.
 """
 
 import csv
+import math
+import os
 
 from . import data
 
-COLUMNS = ["name", "seed", "value", "versions", "code"]  # code: a hash of the chapter's code that was measured
+# bound: what the claim compares with, empty where it is no number; code: a hash of the code that was measured
+COLUMNS = ["claim", "seed", "value", "bound", "versions", "code"]
 
 
-def load(chapter):
-    """All lines of a chapter's record.
+def load(name):
+    """All lines of a record.
 
     Args:
-        chapter: str, its number, such as "06".
+        name: str, a chapter's number such as "06", or an experiment's name such as "06_folds".
 
     Returns:
-        list of dict: name (str), seed (int), value (float), versions (str), code (str), in the order of the file.
+        list of dict: claim (str), seed (int), value (float), bound (float or None), versions (str), code (str), in the
+        order of the file.
 
     Raises:
-        DataError: there is no record of this chapter, or it is not the one of the manifest.
+        DataError: there is no such record, or it is not the one of the manifest.
     """
-    file = data.path("records") / f"{chapter}.csv"
+    file = data.path("records") / f"{name}.csv"
     if not file.is_file():
         there = ", ".join(sorted(path.stem for path in file.parent.glob("*.csv")))
-        raise data.DataError(f"There is no record of chapter {chapter}; there are those of {there}.")
+        raise data.DataError(f"There is no record {name}; there are {there}.")
     with file.open(encoding="utf-8", newline="") as lines:
-        return [{**row, "seed": int(row["seed"]), "value": float(row["value"])} for row in csv.DictReader(lines)]
+        return [
+            {
+                **row,
+                "seed": int(row["seed"]),
+                "value": float(row["value"]),
+                "bound": float(row["bound"]) if row["bound"] else None,
+            }
+            for row in csv.DictReader(lines)
+        ]
 
 
-def values(chapter, name):
+def values(name, claim):
     """What was measured under one name: dict from seed to value, in the order of the seeds.
 
+    Args:
+        name: str, as in `load`.
+        claim: str, what was measured, as the claim or the script calls it.
+
     Raises:
-        DataError: no record of this chapter, or nothing of this name in it; lists the names.
+        DataError: no such record, or nothing of this name in it; lists the names.
     """
-    rows = load(chapter)
-    found = {row["seed"]: row["value"] for row in rows if row["name"] == name}
-    if not found:
-        names = "; ".join(sorted({row["name"] for row in rows}))
-        raise data.DataError(f"The record of chapter {chapter} has no {name!r}. It has: {names}.")
+    try:
+        rows = load(name)
+        found = {row["seed"]: row["value"] for row in rows if row["claim"] == claim}
+        if not found:
+            names = "; ".join(sorted({row["claim"] for row in rows}))
+            raise data.DataError(f"The record {name} has no {claim!r}. It has: {names}.")
+    except data.DataError:
+        if not os.environ.get("GROUNDUP_RECORD"):
+            raise
+        found = {0: math.nan}
     return dict(sorted(found.items()))

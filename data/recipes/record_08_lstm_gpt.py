@@ -1,6 +1,6 @@
-"""Measures the record of chapter 08: bits per character on *Persuasion* of the networks of sections 8 and 13, by seed.
+"""Measures a record of chapter 08: bits per character on *Persuasion* of the networks of sections 8 and 13, by seed.
 
-Each seed has its own first weights and its own batches. `make records NB=08 ARGS=--write` calls this.
+Each seed has its own first weights and its own batches. `make records NB=08_lstm_gpt` calls this.
 """
 
 import contextlib
@@ -73,4 +73,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("08", measure, code, seeds=range(1, 4))
+    record.rebuild("08_lstm_gpt", measure, code, seeds=range(1, 4))

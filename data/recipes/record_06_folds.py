@@ -1,4 +1,4 @@
-"""Measures the record of chapter 06, two minutes a seed: python data/recipes/record_06.py [--write]
+"""Measures a record of chapter 06, two minutes a seed: make records NB=06_folds
 
 A line for each wrong answer in five folds, named "model: path of the picture"; its value is the class answered.
 """
@@ -50,4 +50,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("06", measure, code, seeds=range(1, 4))
+    record.rebuild("06_folds", measure, code, seeds=range(1, 4))

@@ -1,4 +1,4 @@
-"""Measures the record of chapter 07, three minutes a seed: python data/recipes/record_07.py [--write]
+"""Measures a record of chapter 07, three minutes a seed: make records NB=07_schedules
 
 The four trainings of section 6 with other initial weights, shuffling and augmentation; the pictures are the same.
 """
@@ -46,4 +46,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("07", measure, code, seeds=range(1, 4))
+    record.rebuild("07_schedules", measure, code, seeds=range(1, 4))
