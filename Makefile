@@ -132,8 +132,8 @@ weights: setup  ## for authors: train the models in data/ again (three quarters 
 	@$(PY) data/recipes/gan.py $(ARGS)
 	@exec $(PY) data/recipes/chapters.py $(ARGS)
 
-records: setup  ## for authors: measure a record again, NB=06_folds (goes on where it was interrupted)
-	@exec $(PY) "data/recipes/record_$(NB).py" $(ARGS)
+records: setup  ## for authors: run chapters with five seeds and keep all values (NB=07), or an experiment (NB=07_schedules)
+	@exec $(PY) -m coursetools.records $(NB) --out "$(OUT)" $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
 	@$(PY) -m ruff format --quiet .

@@ -10,16 +10,45 @@ on with the next one; seeds that were measured with other code are measured anew
 
 import argparse
 import ast
-import csv
 import hashlib
-import io
-import json
-import os
 
-import manifest
-from groundup import records, session
+from coursetools import notebook, records
+from groundup import session
+from groundup.records import COLUMNS
 
-NOTEBOOKS = manifest.DATA.parent / "notebooks"
+
+def statements(chapter, names):
+    """The statements of a chapter that define `names`, with its imports and its parameters.
+
+    Args:
+        chapter: str, its number.
+        names: functions, classes and assigned names.
+
+    Returns:
+        list of (node of ast, its source as str), in the chapter's order.
+
+    Raises:
+        KeyError: names that the chapter does not define.
+    """
+    path = notebook.find_chapters([chapter])[0]
+    found, left = [], set(names)
+    for cell in notebook.code_cells(notebook.read(path)):
+        parameters, lines = "parameters" in cell.metadata.get("tags", []), cell.source.splitlines()
+        for node in ast.parse(cell.source).body:
+            targets = {getattr(node, "name", None), *_assigned(node)}
+            if isinstance(node, (ast.Import, ast.ImportFrom)) or parameters or left & targets:
+                first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+                found.append((node, "\n".join(lines[first - 1 : node.end_lineno])))
+                left -= targets
+    if left:
+        raise KeyError(f"{path.name} does not define {', '.join(sorted(left))}")
+    return found
+
+
+def code_of(found):
+    """A hash of what `statements` found, imports and comments left out."""
+    kept = [notebook.bare(source) for node, source in found if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    return hashlib.sha256("\n".join(kept).encode()).hexdigest()[:12]
 
 
 def definitions(chapter, names, given=None):
@@ -37,24 +66,11 @@ def definitions(chapter, names, given=None):
     Raises:
         KeyError: names that the chapter does not define.
     """
-    path = next(NOTEBOOKS.glob(f"{chapter}_*.ipynb"))
-    space, taken, left = {"__name__": path.stem}, [], set(names) - set(given or {})
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        tags = cell["metadata"].get("tags", [])
-        if cell["cell_type"] != "code" or set(tags) & {"exercise", "check", "solution"}:
-            continue
-        for node in ast.parse("".join(cell["source"])).body:
-            targets = [getattr(node, "name", None), *_assigned(node)]
-            imports = isinstance(node, (ast.Import, ast.ImportFrom))
-            if imports or "parameters" in tags or left.intersection(targets):
-                taken.append(ast.unparse(node))
-                space |= given or {}
-                exec(compile(ast.Module([node], []), path.name, "exec"), space)
-                left -= set(targets)
-    if left:
-        raise KeyError(f"{path.name} does not define {', '.join(sorted(left))}")
-    space |= given or {}
-    return space, hashlib.sha256("\n".join(taken).encode()).hexdigest()[:12]
+    found, space = statements(chapter, set(names) - set(given or {})), {"__name__": chapter, **(given or {})}
+    for node, _ in found:
+        exec(compile(ast.Module([node], []), f"chapter {chapter}", "exec"), space)
+        space |= given or {}
+    return space, code_of(found)
 
 
 def _assigned(node):
@@ -76,33 +92,18 @@ def rebuild(name, measure, code, seeds=range(1, 6)):
     parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="which seeds to measure")
     given = parser.parse_args()
-    folder = (manifest.DATA if given.write else manifest.DATA.parent / "build" / "data") / "records"
+    folder = (records.DATA if given.write else records.DATA.parent / "build" / "data") / "records"
     folder.mkdir(parents=True, exist_ok=True)
-    file, rows = folder / f"{name}.csv", []
-    if file.exists():
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = [row for row in csv.DictReader(lines) if row["code"] == code]
+    rows = records.read(folder / f"{name}.csv", code)
     versions = " ".join(f"{package} {number}" for package, number in session.versions().items())
     for seed in given.seeds:
         if any(row["seed"] == str(seed) for row in rows):
             continue
         found = measure(seed)
-        rows += [
-            dict(zip(records.COLUMNS, (claim, str(seed), f"{value:.6g}", "", versions, code), strict=True))
-            for claim, value in found.items()
-        ]
-        rows.sort(key=lambda row: (row["claim"], int(row["seed"])))
-        text = io.StringIO()
-        table = csv.DictWriter(text, records.COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        part = file.with_suffix(".part")
-        part.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(part, file)
-        print(
-            f"{name}, seed {seed}:",
-            *[f"{claim} {value:.4g}" for claim, value in found.items()],
-            sep="\n  ",
-            flush=True,
-        )
-    print(f"written: {file}" + ("; now run data/recipes/manifest.py" if given.write else ""))
+        for claim, value in found.items():
+            row = (claim, str(seed), f"{value:.6g}", "", versions, code)
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+        records.write(folder / f"{name}.csv", rows)
+        said = [f"{claim} {value:.4g}" for claim, value in found.items()]
+        print(f"{name}, seed {seed}:", *said, sep="\n  ", flush=True)
+    print(f"written: {folder / name}.csv")

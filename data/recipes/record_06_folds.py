@@ -9,7 +9,7 @@ from groundup import data
 from groundup.inputs import image_folder
 
 FOLDER = data.path("deep_sky")
-CODE = [
+NAMES = [
     "Turned",
     "small_network",
     "source_network",
@@ -29,7 +29,7 @@ def pictures(size):
 
 
 sky = pictures(50)
-space, code = record.definitions("06", CODE, {"pictures": sky, "sky": sky, "middle": pictures(75)})
+space, code = record.definitions("06", NAMES, {"pictures": sky, "sky": sky, "middle": pictures(75)})
 photographers = dict(zip(data.load("deep_sky").paths, data.load("deep_sky").photographers, strict=True))
 by_object = image_folder.folds(sky, 5, group=space["sky_object"], seed=6)
 by_photographer = image_folder.folds(sky, 5, group=photographers.get, seed=6)
@@ -50,4 +50,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("06_folds", measure, code, seeds=range(1, 4))
+    record.rebuild("06_folds", measure, code)

@@ -5,7 +5,7 @@ The four trainings of section 6 with other initial weights, shuffling and augmen
 
 import record
 
-CODE = [
+NAMES = [
     "load_pictures",
     "x_all",
     "order",
@@ -28,7 +28,7 @@ CODE = [
 ]
 KINDS = "training loss", "validation accuracy", "validation loss"  # the columns of `fit`
 
-space, code = record.definitions("07", CODE)
+space, code = record.definitions("07", NAMES)
 
 
 def measure(seed):
@@ -46,4 +46,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("07_schedules", measure, code, seeds=range(1, 4))
+    record.rebuild("07_schedules", measure, code)

@@ -1,9 +1,12 @@
 """The chapters, and one way to read a notebook that has a sentence for whatever a file may hold."""
 
 import ast
+import hashlib
+import io
 import json
 import os
 import sys
+import tokenize
 from pathlib import Path
 
 # jsonschema, which nbformat imports, builds a grammar of addresses where it finds this package: 1.3 seconds, at each
@@ -171,3 +174,24 @@ def parameters_of(nb, name):
                     rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
                     found[target.id] = (default, rest.partition("#")[2].strip())
     return found
+
+
+def code_cells(nb):
+    """The code cells of a chapter that are not of its exercises."""
+    kinds = {"exercise", "check", "solution"}
+    return [cell for cell in nb.cells if cell.cell_type == "code" and not kinds & set(cell.metadata.get("tags", []))]
+
+
+def bare(source):
+    """Python source without comments and empty lines."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source + "\n").readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def code_hash(nb):
+    """Twelve hexadecimal digits for the code of a chapter; exercises, comments and empty lines do not count."""
+    return hashlib.sha256("\n".join(bare(cell.source) for cell in code_cells(nb)).encode()).hexdigest()[:12]

@@ -19,13 +19,13 @@ from . import exercises
 def at_least(name, value, bound):
     """Claim that value >= bound (two numbers); NaN fails. Raises AssertionError naming both."""
     number = _number(name, value)
-    _claim(name, f" {_short(number)} (at least {_short(bound)})", value, bound, number >= bound)
+    _claim(name, f" {_short(number)} (at least {_short(bound)})", value, bound, number >= bound, sign=">=")
 
 
 def at_most(name, value, bound):
     """Claim that value <= bound (two numbers); NaN fails. Raises AssertionError naming both."""
     number = _number(name, value)
-    _claim(name, f" {_short(number)} (at most {_short(bound)})", value, bound, number <= bound)
+    _claim(name, f" {_short(number)} (at most {_short(bound)})", value, bound, number <= bound, sign="<=")
 
 
 def close(name, value, expected, rtol=1e-6, atol=0.0):
@@ -76,7 +76,8 @@ def among(name, value, values):
     off = abs(number - others.mean()) / max(others.std(ddof=1), 1e-12) if len(others) > 2 else np.nan
     seen = f"{_short(others.min())} to {_short(others.max())}"
     text = f" {_short(number)} (among {len(others)} seeds, {seen})"
-    _claim(name, text, value, others.mean(), bool(off <= 5), f"it is {off:.1f} standard deviations from their mean")
+    detail = f"it is {off:.1f} standard deviations from their mean"
+    _claim(name, text, value, others.mean(), bool(off <= 5), detail, sign="among")
 
 
 def holds(name, condition):
@@ -231,10 +232,11 @@ def _number(name, value):
     return float(value.reshape(()))
 
 
-def _claim(name, text, value, bound, ok, detail=None):
+def _claim(name, text, value, bound, ok, detail=None, sign=""):
     path = os.environ.get("GROUNDUP_CLAIMS")
     if path:
-        line = {"name": name, "claim": name + text, "value": _plain(value), "bound": _plain(bound), "ok": bool(ok)}
+        line = {"name": name, "claim": name + text, "value": _plain(value), "bound": _plain(bound), "sign": sign}
+        line["ok"] = bool(ok)
         with open(path, "a", encoding="utf-8") as report:
             report.write(json.dumps(line, ensure_ascii=False) + "\n")
     if not ok:

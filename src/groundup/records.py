@@ -12,7 +12,8 @@ import os
 
 from . import data
 
-# bound: what the claim compares with, empty where it is no number; code: a hash of the code that was measured
+# bound: ">= 0.97", "<= 3", "among" other seeds; "holds" where the value is 1 if the claim held and else 0; empty in an
+# experiment. code: a hash of the code that was measured.
 COLUMNS = ["claim", "seed", "value", "bound", "versions", "code"]
 
 
@@ -23,8 +24,8 @@ def load(name):
         name: str, a chapter's number such as "06", or an experiment's name such as "06_folds".
 
     Returns:
-        list of dict: claim (str), seed (int), value (float), bound (float or None), versions (str), code (str), in the
-        order of the file.
+        list of dict: claim (str), seed (int), value (float), bound (str), versions (str), code (str), in the order of
+        the file.
 
     Raises:
         DataError: there is no such record, or it is not the one of the manifest.
@@ -34,15 +35,7 @@ def load(name):
         there = ", ".join(sorted(path.stem for path in file.parent.glob("*.csv")))
         raise data.DataError(f"There is no record {name}; there are {there}.")
     with file.open(encoding="utf-8", newline="") as lines:
-        return [
-            {
-                **row,
-                "seed": int(row["seed"]),
-                "value": float(row["value"]),
-                "bound": float(row["bound"]) if row["bound"] else None,
-            }
-            for row in csv.DictReader(lines)
-        ]
+        return [{**row, "seed": int(row["seed"]), "value": float(row["value"])} for row in csv.DictReader(lines)]
 
 
 def values(name, claim):
