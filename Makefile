@@ -13,7 +13,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run check test portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records tidy lock verify-data clean
+.PHONY: help run check test portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -134,6 +134,9 @@ weights: setup  ## for authors: train the models in data/ again (three quarters 
 
 records: setup  ## for authors: run chapters with five seeds and keep all values (NB=07), or an experiment (NB=07_schedules)
 	@exec $(PY) -m coursetools.records $(NB) --out "$(OUT)" $(ARGS)
+
+mutants: setup  ## for authors: which claims would notice a mistake? (NB=02 ARGS="--minutes 20") writes docs/mutants.md
+	@exec $(PY) -m coursetools.mutants $(NB) $(ARGS)
 
 tidy: setup  ## for authors: bring the notebooks into their one form
 	@$(PY) -m ruff format --quiet .
