@@ -26,7 +26,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load just ends
 
 import psutil
-from coursetools import budget, machine, notebook, profiling, tidy
+from coursetools import budget, machine, notebook, pages, profiling, tidy
 from coursetools.kernel import Kernel, Progress, execute
 from coursetools.notebook import Refused, find_chapters, nbformat
 from groundup import files
@@ -132,11 +132,8 @@ def run_chapter(path, nb, values, out, scratch, timeout, profile=False):
             flush=True,
         )
     else:
-        from nbconvert import HTMLExporter
-
-        page, _ = HTMLExporter().from_notebook_node(executed, resources={"metadata": {"name": path.stem}})
         files.write(out / f"{path.stem}.ipynb", nbformat.writes(executed) + "\n")
-        files.write(out / f"{path.stem}.html", page)
+        files.write(out / f"{path.stem}.html", pages.page(executed, path.stem))
         partial.unlink(missing_ok=True)
         print(f"{path.stem}: {seconds:.1f} s, at most {kernel.peak_mb:.0f} MB", flush=True)
     if profile and (scratch / "profile.json").exists():

@@ -35,6 +35,7 @@ def clean(nb):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if cell.metadata.get(key)})
         if cell.cell_type == "code":
             _clean_code(cell)
+    _describe(nb)
     code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
     counts = [cell.execution_count for cell in code]
     if None not in counts and counts == sorted(set(counts)):
@@ -44,6 +45,17 @@ def clean(nb):
                 if output.output_type == "execute_result":
                     output.execution_count = count
     return nb
+
+
+def _describe(nb):
+    """Give each figure its caption, which stands in the cell after it, as its alternative text."""
+    for cell, after in zip(nb.cells, [*nb.cells[1:], None], strict=True):
+        pictures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+        text = after.source if after is not None and after.cell_type == "markdown" else ""
+        captions = [" ".join(line.split()) for line in re.findall(r"(?ms)^(\*Figure .*?)(?=\n\n|\n\*Figure |\Z)", text)]
+        for picture, caption in zip(pictures, captions, strict=False):
+            plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", caption)
+            picture.metadata["image/png"] = {"alt": re.sub(r"[*`$]", "", plain)}
 
 
 def _clean_code(cell):

@@ -2,12 +2,11 @@
 
 import base64
 import copy
-import io
 import re
 from importlib import resources
 from pathlib import Path
 
-from coursetools import notebook
+from coursetools import notebook, pages
 from coursetools.tidy import nbformat
 from coursetools.workshop.editions import tags, title
 
@@ -264,19 +263,10 @@ def slide_notebook(nb, chapters=()):
 
 
 def set_formula(tex, display, cell_id):
-    """MathML for a formula in LaTeX. Raises Refused naming the cell, the formula and the fault."""
-    import math_core
-
-    try:
-        found = math_core.LatexToMathML().convert_with_local_state(tex, displaystyle=display)
-        small = display and len(shown_text(tex, spaces=False)) >= WIDE
-        return found.replace("<math", '<math style="font-size: 0.85em"', 1) if small else found
-    except math_core.LatexError as error:
-        fault = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0].removeprefix("Error: ")
-        raise notebook.Refused(
-            f"cell {cell_id}: the formula {tex.strip()!r} cannot be set for the slides: {fault} "
-            "Write it with the commands that KaTeX and MathJax share"
-        ) from None
+    """The same as `pages.set_formula`, smaller where a formula is wide."""
+    found = pages.set_formula(tex, display, cell_id)
+    small = display and len(shown_text(tex, spaces=False)) >= WIDE
+    return found.replace("<math", '<math style="font-size: 0.85em"', 1) if small else found
 
 
 def libraries():
@@ -289,18 +279,13 @@ def libraries():
     try:
         import jinja2
         import math_core  # noqa: F401  (used by set_formula; its absence is better said before the first page)
-        from fontTools.ttLib import TTFont
 
         reveal = resources.files("pyreveal") / "revealjs" / "dist"
-        font_file = resources.files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"
     except ImportError as error:
         raise notebook.Refused(f"the package {error.name} is missing, which the slides need: make setup") from None
-    font, packed = TTFont(io.BytesIO(font_file.read_bytes()), recalcTimestamp=False), io.BytesIO()
-    font.flavor = "woff"
-    font.save(packed)
     css = [(reveal / name).read_text(encoding="utf-8") for name in ("reset.css", "reveal.css", "theme/white.css")]
     style = jinja2.Template((TEMPLATES / "page.css.j2").read_text(encoding="utf-8"), keep_trailing_newline=True)
-    css.append(style.render(font=base64.b64encode(packed.getvalue()).decode(), sizes=range(12, 21)))
+    css.append(style.render(font=pages.formula_font(), sizes=range(12, 21)))
     js = [(reveal / name).read_text(encoding="utf-8") for name in ("reveal.js", "plugin/notes.js")]
     script = base64.b64encode(";\n".join(js).encode()).decode()  # it holds </script> itself
     return {"css": "\n".join(css), "js": script, "width": WIDTH, "height": HEIGHT}
@@ -319,24 +304,10 @@ def slides_page(nb, name, deck, chapters=()):
         Refused: a formula that cannot be set.
     """
     from nbconvert import SlidesExporter
-    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-
-    class Renderer(IPythonRenderer):
-        def block_math(self, body):
-            return set_formula(body, True, place(body))
-
-        def inline_math(self, body):
-            return set_formula(body, False, place(body))
-
-    def place(formula):
-        return next((cell.id for cell in nb.cells if formula in cell.source), name)
-
-    def markdown(source):
-        return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source)
 
     frame = (TEMPLATES / "page.html.j2").read_text(encoding="utf-8")
     exporter = SlidesExporter(raw_template=frame, exclude_input_prompt=True, exclude_output_prompt=True)
-    exporter.register_filter("markdown2html", markdown)
+    exporter.register_filter("markdown2html", pages.markdown(nb, set_formula, exclude_anchor_links=True))
     # Our own cells hold nothing to be cleaned of; code, which Pygments has escaped, would take a third of the time.
     exporter.register_filter("clean_html", lambda text: text.decode() if isinstance(text, bytes) else str(text))
     page, _ = exporter.from_notebook_node(
