@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SLOW = "bert cluster exercises gan gpt grade image_folder layers make_records mutants new offline run session training".split()
+SLOW = "bert cluster exercises gan gpt grade image_folder layers make_records mutants new offline run session".split()
+SLOW += ["training"]
 
 
 def pytest_configure():
