@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 SLOW = "bert cluster exercises gan gpt grade image_folder layers make_records mutants new offline run session".split()
-SLOW += ["training"]
+SLOW += ["recompute", "training"]
 
 
 def pytest_configure():

@@ -79,7 +79,7 @@ def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monke
     record = import_recipe("record")
     monkeypatch.setattr(record.records, "DATA", tmp_path / "data")
     monkeypatch.setattr(record.session, "versions", lambda: {"Keras": "3"})
-    monkeypatch.setattr("sys.argv", ["record_03.py"])
+    monkeypatch.setattr("sys.argv", ["record_03_all.py", "--out", str(tmp_path / "build")])
     asked = []
 
     def measure(seed):

@@ -297,7 +297,7 @@ def test_a_formula_that_cannot_be_set_is_an_error(deck):
     nb = read(CHAPTERS[0])
     nb.cells = copy.deepcopy(nb.cells[:12])
     nb.cells[6].source += "\n\nA sentence with $\\nosuch{x}$ in it."  # not on a slide, but in the notes
-    said = rf'cell {nb.cells[6].id}: the formula .* cannot be set for the slides: Unknown command "\\nosuch"'
+    said = rf'cell {nb.cells[6].id}: the formula .* cannot be set for the page: Unknown command "\\nosuch"'
     with pytest.raises(notebook.Refused, match=said):
         slides.slides_page(nb, "name", deck)
     assert "<math" in slides.set_formula(r"\frac1n \sum_i \mathbf x_i", True, "c")

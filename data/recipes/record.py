@@ -11,6 +11,7 @@ on with the next one; seeds that were measured with other code are measured anew
 import argparse
 import ast
 import hashlib
+from pathlib import Path
 
 from coursetools import notebook, records
 from groundup import session
@@ -80,7 +81,7 @@ def _assigned(node):
 
 
 def rebuild(name, measure, code, seeds=range(1, 6)):
-    """Measure what the record lacks and write it, a seed at a time; `--write` into data/, else into build/data/.
+    """Measure what the record lacks and write it, a seed at a time; `--write` into data/, else into OUT/data.
 
     Args:
         name: str, the record's: the chapter's number and a word for the experiment.
@@ -89,10 +90,11 @@ def rebuild(name, measure, code, seeds=range(1, 6)):
         seeds: iterable of int.
     """
     parser = argparse.ArgumentParser(description=f"Measures the record {name}.")
-    parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
+    parser.add_argument("--write", action="store_true", help="write into data/ itself, not into OUT/data")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds), help="which seeds to measure")
+    parser.add_argument("--out", default="build", help="where the results go without --write (default: build)")
     given = parser.parse_args()
-    folder = (records.DATA if given.write else records.DATA.parent / "build" / "data") / "records"
+    folder = (records.DATA if given.write else Path(given.out) / "data") / "records"
     folder.mkdir(parents=True, exist_ok=True)
     rows = records.read(folder / f"{name}.csv", code)
     versions = " ".join(f"{package} {number}" for package, number in session.versions().items())

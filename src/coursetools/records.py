@@ -117,7 +117,7 @@ def main(arguments=None):
             script = DATA / "recipes" / f"record_{name}.py"
             if script.exists():
                 given = ["--seeds", *map(str, options.seeds)] if options.seeds != SEEDS else []
-                command = [sys.executable, script, *given, *["--write"] * options.write]
+                command = [sys.executable, script, "--out", out, *given, *["--write"] * options.write]
                 if subprocess.run(command).returncode:
                     return 1
             else:
