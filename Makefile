@@ -108,7 +108,7 @@ grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.cs
 	@exec $(PY) -m coursetools.grade "$(DIR)" --out "$(OUT)" $(ARGS)
 
 train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
-	@exec $(PY) -m groundup.cluster "$(WORKERS)" "$(OUT)/train-gpt" data/recipes/gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
+	@exec $(PY) -m groundup.cluster "$(WORKERS)" "$(OUT)/train-gpt" src/coursetools/recipes/train_gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
 
 wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
@@ -128,9 +128,9 @@ refresh: setup  ## for authors: run the chapters and keep their outputs in noteb
 	@exec $(PY) -m coursetools.run $(NB) --out "$(OUT)" --refresh $(ARGS)
 
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
-	@$(PY) data/recipes/gpt.py $(ARGS)
-	@$(PY) data/recipes/gan.py $(ARGS)
-	@exec $(PY) data/recipes/chapters.py $(ARGS)
+	@$(PY) -m coursetools.recipes.train_gpt $(ARGS)
+	@$(PY) -m coursetools.recipes.train_gan $(ARGS)
+	@exec $(PY) -m coursetools.recipes.train_chapters $(ARGS)
 
 records: setup  ## for authors: run chapters with five seeds and keep all values (NB=07), or an experiment (NB=07_schedules)
 	@exec $(PY) -m coursetools.records $(NB) --out "$(OUT)" $(ARGS)

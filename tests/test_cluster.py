@@ -17,29 +17,27 @@ from groundup import cluster
 from groundup.cluster import __main__ as program
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ROOT / "data" / "recipes"
 
-SMALL = f"""
+SMALL = """
 import os, sys
-sys.path.insert(0, {str(RECIPES)!r})
-import gpt
+from coursetools.recipes import train_gpt as gpt
 
-gpt.MODEL = {{"vocabulary": 260, "context": 16, "layers": 1, "width": 16, "heads": 2, "dropout": 0.2}}
-gpt.PLAN = {{"steps": 12, "batch": 10, "warmup": 3, "rate": 1e-2, "seed": 1}}
+gpt.MODEL = {"vocabulary": 260, "context": 16, "layers": 1, "width": 16, "heads": 2, "dropout": 0.2}
+gpt.PLAN = {"steps": 12, "batch": 10, "warmup": 3, "rate": 1e-2, "seed": 1}
 gpt.LOG_EVERY, gpt.LOOK_EVERY = 2, 4  # three look at 4, two at 8, one at 12
-gpt.data.load = lambda name: {{"Emma": "the cat sat on the mat, " * 90, gpt.HELD_OUT: "a dog sat on a log; " * 50}}
+gpt.data.load = lambda name: {"Emma": "the cat sat on the mat, " * 90, gpt.HELD_OUT: "a dog sat on a log; " * 50}
 choose, replace, dies, written = gpt.batch_of, os.replace, os.environ.get("DIES"), []
 
 
 def batch_of(tokens, step, *plan):
-    if dies == f"process {{os.environ['PROCESS_ID']}} at step {{step}}":
+    if dies == f"process {os.environ['PROCESS_ID']} at step {step}":
         os.kill(os.getpid(), 9)
     return choose(tokens, step, *plan)
 
 
 def put_in_place(part, file):
     written.append(file)
-    if dies == f"writing file {{len(written)}}":
+    if dies == f"writing file {len(written)}":
         os.kill(os.getpid(), 9)
     replace(part, file)
 
@@ -130,7 +128,7 @@ def test_one_is_killed_the_others_stop_and_any_number_goes_on_to_the_losses_of_o
 
 
 def test_shares_of_a_batch(import_recipe):
-    share = import_recipe("gpt").share
+    share = import_recipe("train_gpt").share
     values = np.random.default_rng(0).normal(size=16)
     for processes in (1, 2, 3, 5, 16):
         parts = [share(16, k, processes) for k in range(processes)]
@@ -399,8 +397,8 @@ def test_the_make_target(tmp_path):
         timeout=60,
     )
     assert (
-        ' -m groundup.cluster "2" "/o u t/train-gpt" data/recipes/gpt.py --out "/o u t/train-gpt/gpt" --until 250'
-        in done.stdout
+        ' -m groundup.cluster "2" "/o u t/train-gpt" src/coursetools/recipes/train_gpt.py'
+        ' --out "/o u t/train-gpt/gpt" --until 250' in done.stdout
     ), done.stderr
 
 

@@ -217,7 +217,7 @@ def test_every_set_has_licence_credit_source_recipe_and_a_line_in_the_readme():
     assert sorted(manifest) == sorted([*data.LOADERS, "gpt", "gan", "resnet", "bert", "records"])  # not by data.load
     for about in manifest.values():
         assert list(about) == ["path", "licence", "credit", "source", "recipe", "files"] and all(about.values())
-        assert (DATA / about["recipe"]).is_file() and (DATA / about["path"]).exists() and about["path"] in readme
+        assert (DATA.parent / about["recipe"]).is_file() and (DATA / about["path"]).exists() and about["path"] in readme
         assert all((DATA / file).stat().st_size == facts["bytes"] for file, facts in about["files"].items())
 
 

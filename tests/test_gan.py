@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RECIPES = Path(__file__).resolve().parents[1] / "data" / "recipes"
+RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_packed_and_unpacked(gan):
 
 @pytest.fixture
 def recipe(import_recipe):
-    return import_recipe("gan")
+    return import_recipe("train_gan")
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, gan, tmp_pat
         judge = gan.unpack(gan.classifier(), arrays)
     training.keep(tmp_path / "judge.npz", judge.variables, recipe.PLAN["judge"], step=recipe.PLAN["judge"]["steps"])
     done = subprocess.run(
-        [sys.executable, "-B", RECIPES / "gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
+        [sys.executable, "-B", RECIPES / "train_gan.py", "--until", str(recipe.EARLY), "--out", tmp_path],
         capture_output=True,
         text=True,
         timeout=500,
@@ -255,4 +255,4 @@ def test_the_kept_models_are_what_the_recipe_and_the_log_say(recipe, gan):
 def test_the_longer_trained_one_passes_the_bars(recipe):
     last = [line for line in lines() if line["model"] == "classes"][-1]
     assert float(last["recognised"]) >= 0.85 and float(last["least"]) >= 0.03
-    assert sum(file.stat().st_size for file in (RECIPES.parent / "gan").iterdir()) < 4e6
+    assert sum(file.stat().st_size for file in (RECIPES.parents[2] / "data" / "gan").iterdir()) < 4e6

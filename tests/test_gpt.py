@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RECIPES = Path(__file__).resolve().parents[1] / "data" / "recipes"
+RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_heads_must_share_the_width(gpt):
 
 @pytest.fixture
 def recipe(import_recipe):
-    return import_recipe("gpt")
+    return import_recipe("train_gpt")
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_the_first_minute_of_the_recipe_finds_the_log_again(recipe, tmp_path):
     with open(data.path("gpt") / "log.csv", newline="") as file:
         wanted = {int(row["step"]): float(row["training_loss_nats_per_token"]) for row in csv.DictReader(file)}
     done = subprocess.run(
-        [sys.executable, "-B", RECIPES / "gpt.py", "--until", "50", "--out", tmp_path],
+        [sys.executable, "-B", RECIPES / "train_gpt.py", "--until", "50", "--out", tmp_path],
         capture_output=True,
         text=True,
         timeout=500,

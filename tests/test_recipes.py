@@ -1,4 +1,4 @@
-"""data/recipes: the readers, the writer and the comparison, on small handmade packages; nothing is downloaded."""
+"""The recipes: the readers, the writer and the comparison, on small handmade packages; nothing is downloaded."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-RECIPES = Path(__file__).resolve().parents[1] / "data" / "recipes"
+RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
 NAMES = ["austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins"]
 
 
@@ -68,10 +68,10 @@ def test_r_reader_refuses_what_it_does_not_know(recipe, damage):
 
 
 def test_npz_is_small_readable_and_always_the_same(recipe):
-    source = recipe("source")
+    packages = recipe("packages")
     arrays = {"x": np.zeros((100, 28, 28), np.uint8), "y": np.arange(100, dtype=np.uint8)[::2]}
-    first = source.npz(**arrays)
-    assert source.npz(**arrays) == first and len(first) < 1000
+    first = packages.npz(**arrays)
+    assert packages.npz(**arrays) == first and len(first) < 1000
     read = np.load(io.BytesIO(first), allow_pickle=False)
     assert read.files == ["x", "y"] and all(np.array_equal(read[name], array) for name, array in arrays.items())
     for info in zipfile.ZipFile(io.BytesIO(first)).infolist():  # nothing of the machine or the hour
@@ -92,7 +92,7 @@ def test_line_ends(recipe):
 
 
 def test_members_of_wheel_tar_and_deb(recipe, tmp_path):
-    source, wanted = recipe("source"), lambda name: name.endswith(".csv")
+    packages, wanted = recipe("packages"), lambda name: name.endswith(".csv")
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
         archive.writestr("p/a.csv", b"1")
         archive.writestr("p/b.py", b"2")
@@ -102,7 +102,7 @@ def test_members_of_wheel_tar_and_deb(recipe, tmp_path):
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     for file in ("a.whl", "a.tar.gz"):
-        assert source.members(tmp_path / file, wanted) == {"p/a.csv": b"1"}
+        assert packages.members(tmp_path / file, wanted) == {"p/a.csv": b"1"}
     if shutil.which("dpkg-deb"):
         (tmp_path / "deb" / "DEBIAN").mkdir(parents=True)
         (tmp_path / "deb" / "DEBIAN" / "control").write_text(
@@ -110,78 +110,78 @@ def test_members_of_wheel_tar_and_deb(recipe, tmp_path):
         )
         (tmp_path / "deb" / "a.csv").write_bytes(b"1")
         subprocess.run(["dpkg-deb", "--build", "deb", "a.deb"], cwd=tmp_path, check=True, capture_output=True)
-        assert source.members(tmp_path / "a.deb", wanted) == {"a.csv": b"1"}
+        assert packages.members(tmp_path / "a.deb", wanted) == {"a.csv": b"1"}
 
 
 def test_fetch_takes_only_the_right_file_and_downloads_nothing_when_given_a_folder(recipe, tmp_path):
-    source = recipe("source")
-    package = source.Package("a.whl", hashlib.sha256(b"right").hexdigest(), ["false"])
+    packages = recipe("packages")
+    package = packages.Package("a.whl", hashlib.sha256(b"right").hexdigest(), ["false"])
     with pytest.raises(SystemExit, match=r"there is no a\.whl"):
-        source.fetch(package, "a", tmp_path)
+        packages.fetch(package, "a", tmp_path)
     (tmp_path / "a.whl").write_bytes(b"right")
-    assert source.fetch(package, "a", tmp_path) == tmp_path / "a.whl"
+    assert packages.fetch(package, "a", tmp_path) == tmp_path / "a.whl"
     (tmp_path / "a.whl").write_bytes(b"wrong")
     with pytest.raises(SystemExit, match="is another file: SHA-256"):
-        source.fetch(package, "a", tmp_path)
+        packages.fetch(package, "a", tmp_path)
 
 
 def test_fetch_downloads_into_build(recipe, tmp_path, monkeypatch):
-    source = recipe("source")
-    monkeypatch.setattr(source, "BUILD", tmp_path / "build")
+    packages = recipe("packages")
+    monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
     code = "open('a.whl', 'wb').write(b'right')"
-    package = source.Package("a.whl", hashlib.sha256(b"right").hexdigest(), [sys.executable, "-c", code])
-    assert source.fetch(package, "a") == tmp_path / "build/sources/a/a.whl"
-    failing = source.Package("b.whl", "", [sys.executable, "-c", "raise SystemExit(1)"])
+    package = packages.Package("a.whl", hashlib.sha256(b"right").hexdigest(), [sys.executable, "-c", code])
+    assert packages.fetch(package, "a") == tmp_path / "build/sources/a/a.whl"
+    failing = packages.Package("b.whl", "", [sys.executable, "-c", "raise SystemExit(1)"])
     with pytest.raises(SystemExit, match=r"b\.whl, name its folder with --from"):
-        source.fetch(failing, "a")
+        packages.fetch(failing, "a")
 
 
 @pytest.fixture
 def small(recipe, tmp_path, monkeypatch):
-    """The source module, looking at a data folder with one set of a text, a picture and an array."""
-    source = recipe("source")
-    monkeypatch.setattr(source, "DATA", tmp_path / "data")
-    monkeypatch.setattr(source, "BUILD", tmp_path / "build")
+    """The module packages, looking at a data folder with one set of a text, a picture and an array."""
+    packages = recipe("packages")
+    monkeypatch.setattr(packages, "DATA", tmp_path / "data")
+    monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(buffer, "JPEG", quality=90)
-    files = {"s/a.txt": b"a\n", "s/b.jpg": buffer.getvalue(), "s/c.npz": source.npz(x=np.arange(9))}
+    files = {"s/a.txt": b"a\n", "s/b.jpg": buffer.getvalue(), "s/c.npz": packages.npz(x=np.arange(9))}
     for path, content in files.items():
         (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / path).write_bytes(content)
     (tmp_path / "data" / "MANIFEST.json").write_text(json.dumps({"s": {"path": "s", "files": {}}}))
     assert recipe("manifest").refresh(tmp_path / "data") == sorted(files)
-    return source, files
+    return packages, files
 
 
 def test_finish_when_all_is_equal(small, tmp_path, capsys):
-    source, files = small
-    assert source.finish("s", files) == 0
+    packages, files = small
+    assert packages.finish("s", files) == 0
     assert "3 files written to build/data/, 3 byte for byte" in capsys.readouterr().out
     assert (tmp_path / "build/data/s/a.txt").read_bytes() == b"a\n"
 
 
 def test_finish_when_a_compressor_differs(small, capsys):
-    source, files = small
+    packages, files = small
     other = io.BytesIO()
     np.savez(other, x=np.arange(9))
     picture = io.BytesIO()
     Image.open(io.BytesIO(files["s/b.jpg"])).save(picture, "JPEG", quality=95)
     changed = files | {"s/c.npz": other.getvalue(), "s/b.jpg": picture.getvalue()}
-    assert source.finish("s", changed, tolerance=3.0) == 0
+    assert packages.finish("s", changed, tolerance=3.0) == 0
     assert "1 byte for byte as MANIFEST.json says, 2 equal in content only, 0 different" in capsys.readouterr().out
-    assert source.finish("s", changed, tolerance=0.0) == 1
+    assert packages.finish("s", changed, tolerance=0.0) == 1
 
 
 def test_finish_when_content_differs(small, tmp_path, capsys):
-    source, files = small
-    assert source.finish("s", files | {"s/a.txt": b"b\n"}) == 1
-    assert source.finish("s", files | {"s/c.npz": source.npz(x=np.arange(9) + 1)}) == 1
-    assert source.finish("s", files | {"s/c.npz": source.npz(x=np.arange(8))}) == 1
-    assert source.finish("s", files | {"s/d.txt": b""}) == 1
-    assert source.finish("s", {path: files[path] for path in list(files)[1:]}) == 1
+    packages, files = small
+    assert packages.finish("s", files | {"s/a.txt": b"b\n"}) == 1
+    assert packages.finish("s", files | {"s/c.npz": packages.npz(x=np.arange(9) + 1)}) == 1
+    assert packages.finish("s", files | {"s/c.npz": packages.npz(x=np.arange(8))}) == 1
+    assert packages.finish("s", files | {"s/d.txt": b""}) == 1
+    assert packages.finish("s", {path: files[path] for path in list(files)[1:]}) == 1
     assert (tmp_path / "data/s/a.txt").read_bytes() == b"a\n"
     assert capsys.readouterr().out.count("not as in MANIFEST.json: s/") == 5
-    assert source.finish("s", files | {"s/a.txt": b"b\n"}, write=True) == 1
+    assert packages.finish("s", files | {"s/a.txt": b"b\n"}, write=True) == 1
     assert (tmp_path / "data/s/a.txt").read_bytes() == b"b\n"
 
 

@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
     text = "\n".join([",".join(records.COLUMNS), *(f"{line},Keras 3,abc" for line in lines), ""])
     (tmp_path / "records" / "03.csv").write_text(text)
     facts = {"bytes": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    about = {"path": "records", "recipe": "recipes/record.py", "files": {"records/03.csv": facts}}
+    about = {"path": "records", "recipe": "src/record.py", "files": {"records/03.csv": facts}}
     (tmp_path / "MANIFEST.json").write_text(json.dumps({"records": about}))
     monkeypatch.setenv("GROUNDUP_DATA", str(tmp_path))
     return tmp_path
@@ -56,7 +56,7 @@ def code_now(name, import_recipe):
     """The hash of the code that a record of this name would have today."""
     if len(name) == 2:
         return notebook.code_hash(notebook.read(notebook.find_chapters([name])[0]))
-    script = ast.parse((ROOT / "data" / "recipes" / f"record_{name}.py").read_text(encoding="utf-8"))
+    script = ast.parse((ROOT / "src" / "coursetools" / "recipes" / f"record_{name}.py").read_text(encoding="utf-8"))
     (names,) = (
         ast.literal_eval(node.value)
         for node in script.body

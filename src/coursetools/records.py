@@ -1,7 +1,7 @@
 """Makes records: `python -m coursetools.records NAME ... [--seeds 1 2 3 4 5] [--write]`
 
 NAME is a chapter (07), run headlessly once for each seed, every claim written down whether it holds or not; or an
-experiment (07_schedules), whose script in data/recipes is called. A seed is written as soon as it is measured, so that
+experiment (07_schedules), whose script in recipes/ is called. A seed is written as soon as it is measured, so that
 an interrupted record goes on; seeds that were measured with other code are measured anew. Files go to OUT/data/records,
 with --write into data/ itself, manifest included.
 """
@@ -114,7 +114,7 @@ def main(arguments=None):
     try:
         names = options.names or [path.stem[:2] for path in notebook.find_chapters([])]
         for name in names:
-            script = DATA / "recipes" / f"record_{name}.py"
+            script = notebook.SRC / "coursetools" / "recipes" / f"record_{name}.py"
             if script.exists():
                 given = ["--seeds", *map(str, options.seeds)] if options.seeds != SEEDS else []
                 command = [sys.executable, script, "--out", out, *given, *["--write"] * options.write]
@@ -130,7 +130,7 @@ def main(arguments=None):
         print("coursetools.records: stopped; the seeds that were measured are kept", file=sys.stderr)
         return 130
     if options.write:
-        subprocess.run([sys.executable, DATA / "recipes" / "manifest.py"], check=True)
+        subprocess.run([sys.executable, "-m", "coursetools.recipes.manifest"], check=True)
     return 0
 
 

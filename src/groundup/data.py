@@ -120,7 +120,7 @@ def path(name):
         more, mend = (f" (and {len(others)} more)", "") if others else ("", file)
         raise DataError(
             f"{name}: {faults[file]}{more}. To mend it: `git checkout -- data/{mend}`, or "
-            f"`python data/{about['recipe']} --write`. The data folder is {folder()}."
+            f"`python {about['recipe']} --write`. The data folder is {folder()}."
         )
     return folder() / about["path"]
 
@@ -248,8 +248,8 @@ def verify():
     """Compare every file in the data folder with the manifest and print one line a set, and one for each bad file.
 
     Returns:
-        int, the number of bad files: missing, changed, or unknown to the manifest (README.md, recipes/ and names that
-        start with a dot are not data).
+        int, the number of bad files: missing, changed, or unknown to the manifest (README.md and names that start with
+        a dot are not data).
     """
     manifest, root = _manifest(), folder()
     bad = 0
@@ -264,9 +264,7 @@ def verify():
     unknown = [
         file.as_posix()
         for file in seen
-        if file.parts[0] != "recipes"
-        and file.as_posix() not in known
-        and not any(part.startswith(".") for part in file.parts)
+        if file.as_posix() not in known and not any(part.startswith(".") for part in file.parts)
     ]
     if unknown:
         print("BAD files that MANIFEST.json does not know", *unknown, sep="\n    ")

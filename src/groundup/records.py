@@ -1,7 +1,7 @@
 """Measurements over seeds, kept in data/records: `make records` makes them, chapters and tests read them.
 
     records.values("07", "test accuracy")      # {seed: value}, of the whole chapter run with other seeds
-    records.values("07_schedules", "...")      # of an experiment too long for the chapter: data/recipes/record_07_...
+    records.values("07_schedules", "...")      # of an experiment too long for the chapter: see coursetools/recipes
 
 While a record is being made (GROUNDUP_RECORD is set), a value that is not there yet is NaN.
 """

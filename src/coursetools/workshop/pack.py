@@ -21,7 +21,6 @@ def files_to_run():
     manifest = json.loads((ROOT / "data" / "MANIFEST.json").read_text(encoding="utf-8"))
     kept += ["data/MANIFEST.json", "data/README.md"]
     kept += sorted(f"data/{name}" for about in manifest.values() for name in about["files"])
-    kept += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "data" / "recipes").glob("*.py"))
     readme = Path(__file__).with_name("templates") / "learner.md"
     return [("README.md", readme), *((name, ROOT / name) for name in kept)]
 

@@ -15,9 +15,8 @@ import os
 import sys
 import time
 
-import manifest
 import numpy as np
-import source
+from coursetools.recipes import manifest, packages
 from groundup import cluster, data, session, training
 
 HELD_OUT = "Persuasion"
@@ -106,7 +105,7 @@ def train(model, tokens, novel, folder, until=None, part=(0, 1)):
     `part` is (process, processes); process 0 alone prints and writes.
     """
     checkpoint = folder / "checkpoint.npz"
-    step, log = source.progress(checkpoint, variables(model), [MODEL, PLAN])
+    step, log = packages.progress(checkpoint, variables(model), [MODEL, PLAN])
     per_character = len(novel[0]) / novel[1] / np.log(2)
     rows, weights = share(PLAN["batch"], *part)
     losses = []
@@ -135,9 +134,9 @@ def finish(model, tokenizer, log, given):
     """Write the weights, the tokenizer, the log and the plan; say how the log compares with data/gpt/log.csv."""
     weights = {variable.path: np.asarray(variable.value).astype("float16") for variable in model.trainable_variables}
     files = {
-        "gpt/weights.npz": source.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
+        "gpt/weights.npz": packages.npz(**{name.replace("/", "."): array for name, array in weights.items()}),
         "gpt/tokenizer.json": tokenizer.to_str(pretty=False).encode(),
-        "gpt/log.csv": source.as_csv(HEAD, log),
+        "gpt/log.csv": packages.as_csv(HEAD, log),
         "gpt/model.json": json.dumps({**MODEL, "held_out": HELD_OUT, **PLAN}, indent=1).encode(),
     }
     kept = manifest.DATA / "gpt" / "log.csv"
@@ -146,11 +145,11 @@ def finish(model, tokenizer, log, given):
             f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
             end="",
         )
-    source.put(files, given)
+    packages.put(files, given)
 
 
 def main():
-    given = source.options("gpt", __doc__)
+    given = packages.options("gpt", __doc__)
     novels = data.load("austen")
     texts = [text for name, text in novels.items() if name != HELD_OUT]
     tokenizer = train_tokenizer(texts, MODEL["vocabulary"])

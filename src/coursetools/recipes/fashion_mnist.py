@@ -3,9 +3,9 @@
 import gzip
 
 import numpy as np
-import source
+from coursetools.recipes import packages
 
-PACKAGE = source.apt(
+PACKAGE = packages.apt(
     "dataset-fashion-mnist=0.0~git20200523.55506a9-1",
     "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
     "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
@@ -26,17 +26,17 @@ def idx(content):
 
 def build(package):
     """{path: bytes} of the set; its licence is the package's copyright file as it is."""
-    files = source.members(package, lambda name: name.startswith(FOLDER) or name == COPYRIGHT)
+    files = packages.members(package, lambda name: name.startswith(FOLDER) or name == COPYRIGHT)
     parts = {}
     for part, file in (("train", "train"), ("test", "t10k")):
         for letter, kind in (("x", "images-idx3"), ("y", "labels-idx1")):
             parts[f"{letter}_{part}"] = idx(gzip.decompress(files[f"{FOLDER}{file}-{kind}-ubyte.gz"]))
     parts |= {name: parts[name][:TRAIN] for name in ("x_train", "y_train")}
     print(f"fashion_mnist: packing {TRAIN + len(parts['x_test']):,} images", flush=True)
-    return {"fashion_mnist.npz": source.npz(**parts), "fashion_mnist.LICENSE.txt": files[COPYRIGHT]}
+    return {"fashion_mnist.npz": packages.npz(**parts), "fashion_mnist.LICENSE.txt": files[COPYRIGHT]}
 
 
 if __name__ == "__main__":
-    options = source.arguments(__doc__)
-    files = build(source.fetch(PACKAGE, "fashion_mnist", options.given))
-    raise SystemExit(source.finish("fashion_mnist", files, options.write) > 0)
+    options = packages.arguments(__doc__)
+    files = build(packages.fetch(PACKAGE, "fashion_mnist", options.given))
+    raise SystemExit(packages.finish("fashion_mnist", files, options.write) > 0)

@@ -3,7 +3,7 @@
 The four trainings of section 6 with other initial weights, shuffling and augmentation; the pictures are the same.
 """
 
-import record
+from coursetools.recipes import record
 
 NAMES = [
     "load_pictures",

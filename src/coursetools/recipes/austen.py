@@ -2,9 +2,9 @@
 
 import zlib
 
-import source
+from coursetools.recipes import packages
 
-PACKAGE = source.apt(
+PACKAGE = packages.apt(
     "r-cran-janeaustenr=1.0.0-1",
     "r-cran-janeaustenr_1.0.0-1_all.deb",
     "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
@@ -65,11 +65,11 @@ def strings(content):
 
 def build(package):
     """{path: bytes} of the set: one UTF-8 text a novel, which its first line names."""
-    novels = map(strings, objects(source.members(package, lambda name: name == FILE)[FILE]))
+    novels = map(strings, objects(packages.members(package, lambda name: name == FILE)[FILE]))
     return {f"austen/{NOVELS[lines[0]]}.txt": ("\n".join(lines) + "\n").encode() for lines in novels}
 
 
 if __name__ == "__main__":
-    options = source.arguments(__doc__)
-    files = build(source.fetch(PACKAGE, "austen", options.given))
-    raise SystemExit(source.finish("austen", files, options.write) > 0)
+    options = packages.arguments(__doc__)
+    files = build(packages.fetch(PACKAGE, "austen", options.given))
+    raise SystemExit(packages.finish("austen", files, options.write) > 0)

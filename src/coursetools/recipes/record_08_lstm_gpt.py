@@ -6,7 +6,7 @@ Each seed has its own first weights and its own batches. `make records NB=08_lst
 import contextlib
 import io
 
-import record  # first: it finds the package
+from coursetools.recipes import record
 from groundup import session
 
 with contextlib.redirect_stdout(io.StringIO()):

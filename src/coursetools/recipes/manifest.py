@@ -1,4 +1,4 @@
-"""Write the sizes and hashes of all files in data/ into data/MANIFEST.json: python data/recipes/manifest.py
+"""Write the sizes and hashes of all files in data/ into data/MANIFEST.json: python -m coursetools.recipes.manifest
 
 What a person wrote there (path, licence, credit, source, recipe) is kept. Run it after a file was changed on purpose,
 and read the difference before you commit it.
@@ -8,7 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[1]
+DATA = Path(__file__).resolve().parents[3] / "data"
 
 
 def read(folder=DATA):

@@ -13,9 +13,8 @@ import json
 import sys
 import time
 
-import manifest
 import numpy as np
-import source
+from coursetools.recipes import manifest, packages
 from groundup import data, session, training
 
 PLAN = {
@@ -64,7 +63,7 @@ def judge_of(x, y, folder):
     from groundup.models import gan
 
     file, judge, plan = folder / "judge.npz", gan.classifier(), PLAN["judge"]
-    if not source.progress(file, judge.variables, plan)[0]:
+    if not packages.progress(file, judge.variables, plan)[0]:
         judge = train_judge(x, y, **plan)
         training.keep(file, judge.variables, plan, step=plan["steps"])
     return gan.unpack(judge, gan.packed(judge))
@@ -103,7 +102,7 @@ def train(name, model, x, y, look, folder, until=None):
     """
     plan, checkpoint = PLAN[name], folder / f"{name}.npz"
     kind = [plan, PLAN["judge"]]  # whose numbers are in the log
-    step, log = source.progress(checkpoint, variables(model), kind)
+    step, log = packages.progress(checkpoint, variables(model), kind)
     while step < (until or plan["steps"]):
         end = (step // LOG_EVERY + 1) * LOG_EVERY
         end = EARLY if step < EARLY < end else end
@@ -123,7 +122,7 @@ def train(name, model, x, y, look, folder, until=None):
 
 
 def main():
-    given = source.options("gan", __doc__)
+    given = packages.options("gan", __doc__)
     with contextlib.redirect_stdout(io.StringIO()):
         session.start(10)
     from groundup.models import gan
@@ -133,19 +132,19 @@ def main():
     judge = judge_of(x, y, given.out)
     features, p = gan.look(judge, gan.scaled(mnist.test[0]))
     print(f"the judge: {np.mean(p.argmax(axis=1) == mnist.test[1]):.4f} right on test digits", flush=True)
-    log, files = [], {"gan/judge.npz": source.npz(**gan.packed(judge))}
+    log, files = [], {"gan/judge.npz": packages.npz(**gan.packed(judge))}
     for name in ("classes", "digits"):
         model = build(**PLAN[name])
         log += train(name, model, x, y, lambda images: gan.scores(judge, images, features), given.out, given.until)
-        files[f"gan/{name}.npz"] = source.npz(**gan.packed(model.average))
+        files[f"gan/{name}.npz"] = packages.npz(**gan.packed(model.average))
     if given.until:
         return 0
-    files |= {"gan/log.csv": source.as_csv(HEAD, log), "gan/model.json": json.dumps(PLAN, indent=1).encode()}
+    files |= {"gan/log.csv": packages.as_csv(HEAD, log), "gan/model.json": json.dumps(PLAN, indent=1).encode()}
     before = manifest.DATA / "gan" / "log.csv"
     if before.exists():  # weights differ from machine to machine, what they can do does not
         last = ",".join(map(str, log[-1]))
         print(f"last line: {last}; in data/gan/log.csv: {before.read_text().splitlines()[-1]}")
-    source.put(files, given)
+    packages.put(files, given)
     return 0
 
 

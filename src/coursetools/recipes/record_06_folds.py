@@ -4,7 +4,7 @@ A line for each wrong answer in five folds, named "model: path of the picture"; 
 """
 
 import numpy as np
-import record
+from coursetools.recipes import record
 from groundup import data
 from groundup.inputs import image_folder
 
