@@ -1,21 +1,18 @@
 """The texts in docs/ say what the chapters say: notation, glossary, concept map, figures, errata, links."""
 
-import importlib.util
 import os
 import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from coursetools import docs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-spec = importlib.util.spec_from_file_location("regenerate", DOCS / "regenerate.py")
-regenerate = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(regenerate)
 
-CHAPTERS = regenerate.chapters()
-CELLS = {number: regenerate.markdown(path) for number, path in CHAPTERS.items()}
+CHAPTERS = docs.chapters()
+CELLS = {number: docs.markdown(path) for number, path in CHAPTERS.items()}
 PROSE = {number: " ".join("\n".join(cells).split()) for number, cells in CELLS.items()}
 GREEK = set(
     r"\alpha \beta \gamma \delta \epsilon \varepsilon \zeta \eta \theta \kappa \lambda \mu \nu \xi \pi \rho \sigma \tau"
@@ -62,12 +59,12 @@ def notation():
     """(tokens of its symbols, numbers of its chapters, the line) of each row of notation.md."""
     rows = [line for line in text("notation").splitlines() if line.startswith("| $")]
     parts = [line.strip("| ").split(" | ") for line in rows]
-    return [(formulas(part[0]), regenerate.numbers(part[-1]), part[0]) for part in parts]
+    return [(formulas(part[0]), docs.numbers(part[-1]), part[0]) for part in parts]
 
 
-@pytest.mark.parametrize("name", regenerate.regenerated())
+@pytest.mark.parametrize("name", docs.regenerated())
 def test_is_up_to_date(name):
-    assert (DOCS / name).read_text(encoding="utf-8") == regenerate.regenerated()[name], "run python docs/regenerate.py"
+    assert (DOCS / name).read_text(encoding="utf-8") == docs.regenerated()[name], "run python -m coursetools.docs"
 
 
 def test_every_symbol_is_used_in_the_chapters_it_names():
@@ -105,7 +102,7 @@ def test_logits_are_not_called_scores(number):
 
 def glossary():
     """{term: (Chinese, definition, number of the chapter)}"""
-    return {row[0]: (row[1], row[2], *regenerate.numbers(row[3])) for row in regenerate.table(text("glossary"), "term")}
+    return {row[0]: (row[1], row[2], *docs.numbers(row[3])) for row in docs.table(text("glossary"), "term")}
 
 
 def says(term, prose):
@@ -115,7 +112,7 @@ def says(term, prose):
 
 def test_glossary_terms_occur_in_the_chapters_they_name():
     terms = glossary()
-    assert len(terms) == len(regenerate.table(text("glossary"), "term")), "a term has two rows"
+    assert len(terms) == len(docs.table(text("glossary"), "term")), "a term has two rows"
     for term, (chinese, definition, number) in terms.items():
         assert chinese and definition
         if number in CHAPTERS:
@@ -153,7 +150,7 @@ def test_what_a_chapter_needs_is_what_others_give(number):
             assert place in reach(number), f"chapter {number} needs {term!r}, of chapter {place}, and does not name it"
     for shown, target in re.findall(r"\[(\d\d · [^\]]+)\]\(([^)]+)\)", "".join(CELLS[number])):
         found = ROOT / "notebooks" / target
-        assert regenerate.title(found) == shown, f"chapter {number} calls {target} {shown!r}"
+        assert docs.title(found) == shown, f"chapter {number} calls {target} {shown!r}"
 
 
 def test_figures_and_index_agree():
@@ -176,8 +173,8 @@ def test_links_resolve(path):
 
 
 def test_concept_map_is_one_graph_of_known_concepts():
-    concepts = [row[0] for row in regenerate.table(text("concept_map"), "concept")]
-    edges = [(start, end) for start, _, end, _ in regenerate.table(text("concept_map"), "from")]
+    concepts = [row[0] for row in docs.table(text("concept_map"), "concept")]
+    edges = [(start, end) for start, _, end, _ in docs.table(text("concept_map"), "from")]
     assert len(set(concepts)) == len(concepts)
     assert len(set(edges)) == len(edges)
     assert {name for edge in edges for name in edge} == set(concepts)
@@ -188,7 +185,7 @@ def test_concept_map_is_one_graph_of_known_concepts():
 
 
 def errata():
-    return regenerate.table(text("errata"), "id")
+    return docs.table(text("errata"), "id")
 
 
 def test_errata_are_numbered_by_the_chapter_that_proves_them():
@@ -198,12 +195,12 @@ def test_errata_are_numbered_by_the_chapter_that_proves_them():
         assert number in CHAPTERS and proven.startswith(number + ","), identifier
         assert int(count) == last.get(number, 0) + 1, f"{identifier}: the numbers of a chapter have no gaps"
         last[number] = int(count)
-        assert regenerate.cited(where), identifier
+        assert docs.cited(where), identifier
     assert list(last) == sorted(last)
 
 
 def test_every_section_of_the_sources_is_corrected_or_found_right():
-    rows = regenerate.table(text("sources_checked"), "section")
+    rows = docs.table(text("sources_checked"), "section")
     sections = [row[0] for row in rows]
     assert len(set(sections)) == len(sections)
     for section, holds, ids, reason in rows:
@@ -216,13 +213,13 @@ def test_every_section_of_the_sources_is_corrected_or_found_right():
         else:
             assert ids or len(reason) > 7, f"{section}: neither corrected nor found right"
     for identifier, where, *_ in errata():
-        for reference in regenerate.cited(where):
-            known = any(regenerate.belongs(reference, section) for section in sections)
+        for reference in docs.cited(where):
+            known = any(docs.belongs(reference, section) for section in sections)
             assert known, f"sources_checked.md has no row for {reference}, of {identifier}"
 
 
 def test_references_have_a_verdict_each():
-    rows = regenerate.table(text("references_errata"), "id")
+    rows = docs.table(text("references_errata"), "id")
     assert len({row[0] for row in rows}) == len(rows) > 40
     for identifier, where, cited, verdict, right in rows:
         assert re.fullmatch(r"R\d-\d+", identifier) and where.startswith(f"S{identifier[1]} ") and cited
@@ -236,7 +233,7 @@ def test_references_have_a_verdict_each():
 @pytest.mark.skipif("SOURCES" not in os.environ, reason="SOURCES names no folder with the five documents")
 def test_no_section_of_the_sources_is_left_out():
     """The five documents are not part of the course; with SOURCES=folder they are searched again."""
-    listed = {row[0] for row in regenerate.table(text("sources_checked"), "section")}
+    listed = {row[0] for row in docs.table(text("sources_checked"), "section")}
     for k, path in enumerate(sorted(Path(os.environ["SOURCES"]).glob("*.txt"))):
         for section, body in numbered_sections(path.read_text(encoding="utf-8")):
             assert not holds_something(body) or f"S{k} {section}" in listed, f"S{k} {section}"

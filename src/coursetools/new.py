@@ -1,7 +1,7 @@
 """A new chapter to write into: `python -m coursetools.new NUMBER TITLE [--out OUT]`
 
 Writes a small whole chapter that multiplies, and all that the tests ask of a chapter: its graders and their answers,
-the place for its errata, its row and section in docs/teaching.md, the pages that docs/regenerate.py writes. Runs it
+the place for its errata, its row and section in docs/teaching.md, the pages that `coursetools.docs` writes. Runs it
 once, so that it has outputs. Every part is there to be replaced. Exit status: 0 done, 1 it could not be written or
 did not run, 2 refused before anything was written, with one sentence that says why.
 """
@@ -124,7 +124,7 @@ def main(arguments=None):
     try:
         make(options.number, " ".join(options.title.split()))
         status = run.main([options.number, "--refresh", "--out", options.out])
-        subprocess.run([sys.executable, str(ROOT / "docs" / "regenerate.py")], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "coursetools.docs"], check=True, stdout=subprocess.DEVNULL)
     except Refused as error:
         print(f"coursetools.new: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,6 @@
 """Write anew what the texts in docs/ take from the notebooks and from their own tables.
 
-    python docs/regenerate.py
+    python -m coursetools.docs
 
 - figures.md: every figure of the chapters, from the captions.
 - concept_map.md: the Mermaid graph, from the two tables of that page.
@@ -12,11 +12,10 @@ tests/test_docs.py fails when a text differs from what this writes.
 """
 
 import re
-from pathlib import Path
 
 from coursetools import notebook
 
-DOCS = Path(__file__).resolve().parent
+DOCS = notebook.SRC.parent / "docs"
 LINKED = ("notation", "glossary", "concept_map")
 
 
@@ -92,7 +91,7 @@ def figures():
     lines = [
         "# Index of figures",
         "",
-        "The first sentence of each caption. This page is written by `docs/regenerate.py`.",
+        "The first sentence of each caption. This page is written by `python -m coursetools.docs`.",
     ]
     for path in chapters().values():
         lines += ["", f"## [{title(path)}](../notebooks/{path.name})", "", "| figure | it shows |", "|---|---|"]
