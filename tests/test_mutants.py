@@ -62,6 +62,8 @@ def test_one_change_at_a_time(source, wanted):
         "left, right = plt.subplots(1, 2)[1]\nright.plot([1, 2])",
         "grid = np.linspace(0, 1, 5)\nplt.plot(grid)",
         "for ax, k in zip(axes, (1, 2)):\n    ax.plot(k + 1)",
+        "fig, top = plt.subplots()\nsurface(top, lambda a: a + 1)",
+        "for k in steps:\n    line = k + 1\n    plt.plot(line)",
         "def draw(a):\n    return a + 1",
         "rng = np.random.default_rng(4)",
         "x = f'{a + 1}'",

@@ -80,13 +80,17 @@ def draws(node, axes=frozenset()):
     def drawn(names):
         return any(DRAWING.match(name) or name in axes for name in names)
 
-    if isinstance(node, ast.For):
-        return drawn(names_in(node.target)) or all(draws(each, axes) for each in node.body)
-    if isinstance(node, ast.With):
-        return all(draws(each, axes) for each in node.body)
+    if isinstance(node, (ast.For, ast.With)):
+        inside = only_drawn([node], axes)
+        return (isinstance(node, ast.For) and drawn(names_in(node.target))) or all(
+            draws(each, axes) or (isinstance(each, ast.Assign) and names_in(each, ast.Store) <= inside)
+            for each in node.body
+        )
     if isinstance(node, ast.FunctionDef):
         return drawn(each.arg for each in node.args.args) or node.name.startswith(("draw", "show", "plot"))
     value = getattr(node, "value", None)
+    if isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Name) and drawn([value.args[0].id]):
+        return True  # a function that is given axes
     while isinstance(value, (ast.Call, ast.Attribute, ast.Subscript)):
         value = value.func if isinstance(value, ast.Call) else value.value
     return isinstance(value, ast.Name) and drawn([value.id])
