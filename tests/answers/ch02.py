@@ -1,9 +1,36 @@
 """Answers to the exercises of chapter 02: solutions, and mistakes with words of the hint that each must get."""
 
-import itertools
-
 import numpy as np
 from groundup.models import layers
+
+
+def sizes(widths, variances):
+    square, found = 1.0, []
+    for inputs, variance in zip(widths, variances, strict=False):
+        square = inputs * variance * square / 2
+        found.append(np.sqrt(square))
+    return np.array(found)
+
+
+def off_for_all(W, b):
+    return b + np.maximum(W, 0).sum(axis=0) <= 0
+
+
+def network(X, y, W1, b1, W2, b2, slope=lambda A: 1 - A**2, dW1=np.array, db1=np.array, dW2=np.array, db2=np.array):
+    """The four gradients; a function of each spoils it."""
+    A1 = np.tanh(X @ W1 + b1)
+    G2 = layers.cross_entropy(A1 @ W2 + b2, y)[1]
+    G1 = (G2 @ W2.T) * slope(A1)
+    return dW1(X.T @ G1), db1(G1.sum(axis=0)), dW2(A1.T @ G2), db2(G2.sum(axis=0))
+
+
+def spoilt(**how):
+    return lambda *args: network(*args, **how)
+
+
+def by_batch(name):
+    """One gradient divided by the batch size."""
+    return lambda X, *args: network(X, *args, **{name: lambda g: g / len(X)})
 
 
 def softmax(logits, axis=1):
@@ -15,17 +42,13 @@ def one_hot(logits, labels):
     return np.eye(logits.shape[1])[labels]
 
 
-def softmax_gradient(logits, labels):
-    return (softmax(logits) - one_hot(logits, labels)) / len(labels)
+def tempered(logits, labels, T):
+    return layers.cross_entropy(logits / T, labels)[1] / T
 
 
-def unshifted(logits, labels):
-    p = np.exp(logits)
-    return (p / p.sum(axis=1, keepdims=True) - one_hot(logits, labels)) / len(labels)
-
-
-def backward(X, W, G):
-    return G @ W.T, X.T @ G, G.sum(axis=0)
+def unshifted(logits, labels, T):
+    p = np.exp(logits / T)
+    return (p / p.sum(axis=1, keepdims=True) - one_hot(logits, labels)) / len(labels) / T
 
 
 def classify(X, y, X_new, rng, widths=(2, 32, 32, 3), epochs=150):
@@ -39,57 +62,67 @@ def classify(X, y, X_new, rng, widths=(2, 32, 32, 3), epochs=150):
     return network.forward((X_new - mean) / std).argmax(axis=1)
 
 
-def count(widths, biases=lambda widths: sum(widths[1:])):
-    return sum(a * b for a, b in itertools.pairwise(widths)) + biases(widths)
-
-
 SOLUTIONS = {
-    "02.1": lambda Z, G: G * (Z > 0),
-    "02.2": count,
-    "02.3": backward,
-    "02.4": softmax_gradient,
+    "02.1": sizes,
+    "02.2": off_for_all,
+    "02.3": network,
+    "02.4": tempered,
     "02.5": classify,
 }
 
 MISTAKES = [
-    ("02.1", lambda Z, G: G * (Z >= 0), "`>=`"),
-    ("02.1", lambda Z, G: G * np.where(Z > 0, 1, np.where(Z == 0, 0.5, 0)), "exactly zero: take"),
-    ("02.1", lambda Z, G: (Z > 0) * 1.0, "multiplies it by G"),
-    ("02.1", lambda Z, G: np.maximum(Z, 0), "forward pass"),
-    ("02.1", lambda Z, G: G * np.maximum(Z, 0), "slope of ReLU is 1"),
-    ("02.1", lambda Z, G: np.maximum(G, 0), "sign of Z"),
-    ("02.1", lambda Z, G: G * (Z < 0), "wrong way round"),
-    ("02.1", lambda Z, G: G, "elsewhere the gradient is 0"),
-    ("02.1", lambda Z, G: 2 * G * (Z > 0), "it should be"),
-    ("02.1", lambda Z, G: (G * (Z > 0)).sum(axis=0), "shape"),
-    ("02.2", lambda widths: count(widths, lambda w: 0), "also has a bias"),
-    ("02.2", lambda widths: count(widths, sum), "inputs have no bias"),
-    ("02.2", lambda widths: count(widths, lambda w: len(w) - 1), "not one in all"),
-    ("02.2", lambda widths: count(widths, lambda w: sum(w[:-1])), "belong to the outputs"),
-    ("02.2", sum, "these are neurons"),
-    ("02.2", lambda widths: 7, "it should be 55050, got 7"),
-    ("02.2", lambda widths: list(widths), "a single number"),
-    ("02.3", lambda X, W, G: (G @ W if len(W) == W.shape[1] else G @ W.T, X.T @ G, G.sum(axis=0)), "transpose"),
-    ("02.3", lambda X, W, G: (0 * X, X.T @ G, G.sum(axis=0)), "dX is not right"),
-    ("02.3", lambda X, W, G: (G @ W.T, X.T @ G / len(X), G.sum(axis=0)), "dW is divided"),
-    ("02.3", lambda X, W, G: (G @ W.T, G.T @ X, G.sum(axis=0)), "dW transposed"),
-    ("02.3", lambda X, W, G: (G @ W.T, X @ G, G.sum(axis=0)), "adds over the examples"),
-    ("02.3", lambda X, W, G: (G @ W.T, 0 * W, G.sum(axis=0)), "dW is not right"),
-    ("02.3", lambda X, W, G: (G @ W.T, X.T @ G, G.mean(axis=0)), "db is divided"),
-    ("02.3", lambda X, W, G: (G @ W.T, X.T @ G, G.sum(axis=1)), "wrong axis"),
-    ("02.3", lambda X, W, G: (G @ W.T, X.T @ G, 0 * G[0]), "adds the rows"),
-    ("02.3", lambda X, W, G: (X.T @ G, G.sum(axis=0)), "3 values"),
-    ("02.4", lambda z, y: softmax(z) - one_hot(z, y), "number of examples"),
-    ("02.4", lambda z, y: -softmax_gradient(z, y), "sign is reversed"),
-    ("02.4", lambda z, y: softmax_gradient(z, y) / z.shape[1], "all entries"),
-    ("02.4", lambda z, y: softmax(z) / len(z), "Subtract 1"),
-    ("02.4", lambda z, y: (softmax(z, 0) - one_hot(z, y)) / len(z), "wrong axis"),
-    ("02.4", lambda z, y: (np.exp(z) / np.exp(z).sum() - one_hot(z, y)) / len(z), "its own sum"),
-    ("02.4", lambda z, y: softmax_gradient(z, y) * softmax(z) * (1 - softmax(z)), "has cancelled"),
-    ("02.4", lambda z, y: (z - one_hot(z, y)) / len(z), "logits minus truth"),
-    ("02.4", lambda z, y: 0 * z, "it should begin with"),
+    ("02.1", lambda w, v: sizes(w, v) ** 2, "these are mean squares"),
+    ("02.1", lambda w, v: np.sqrt(2) * sizes(w, v), "sizes of z"),
+    ("02.1", lambda w, v: np.sqrt(2.0 ** np.arange(1, len(v) + 1)) * sizes(w, v), "mean square is halved"),
+    ("02.1", lambda w, v: np.sqrt(np.multiply(w[:-1], v) / 2), "single layers"),
+    ("02.1", lambda w, v: np.multiply(w[:-1], v) / 2, "each single layer"),
+    ("02.1", lambda w, v: sizes(w[1:], v), "*inputs* of a layer"),
+    ("02.1", lambda w, v: sizes(w, np.square(v)), "do not square it"),
+    ("02.1", lambda w, v: np.cumprod(np.sqrt(np.multiply(w[:-1], v)) / 2), "square root of 2"),
+    ("02.1", lambda w, v: np.array([1.0, *sizes(w, v)]), "none for the inputs"),
+    ("02.1", lambda w, v: sizes(w, v)[-1], "one number for each layer"),
+    ("02.1", lambda w, v: 0 * sizes(w, v), "it should be [1.0, 2.598"),
+    ("02.2", lambda W, b: ~off_for_all(W, b), "other way round"),
+    ("02.2", lambda W, b: b + W.sum(axis=0) <= 0, "1 everywhere"),
+    ("02.2", lambda W, b: b <= 0, "0 everywhere"),
+    ("02.2", lambda W, b: b + np.minimum(W, 0).sum(axis=0) <= 0, "*some* input"),
+    ("02.2", lambda W, b: b + np.abs(W).sum(axis=0) <= 0, "cannot raise z"),
+    ("02.2", lambda W, b: b + W.max(axis=0) <= 0, "at the same time"),
+    ("02.2", lambda W, b: (W <= 0).all(axis=0) & (b <= 0), "if b is low enough"),
+    ("02.2", lambda W, b: (W <= 0).all(axis=0), "bias counts"),
+    ("02.2", lambda W, b: b + np.maximum(W, 0).sum(axis=0), "not that z itself"),
+    ("02.2", lambda W, b: np.maximum(W, 0).sum(axis=1) <= 0, "one answer for each neuron"),
+    ("02.2", lambda W, b: b + np.maximum(W, 0).sum(axis=0) < 0, "exactly 0"),
+    ("02.2", lambda W, b: b < -2.5, "has a largest z of"),
+    ("02.3", spoilt(slope=lambda A: (1 - A) ** 2), "Only `A1` is squared"),
+    ("02.3", spoilt(slope=lambda A: 1 - np.tanh(A) ** 2), "tanh already"),
+    ("02.3", spoilt(slope=lambda A: A * (1 - A)), "of the sigmoid"),
+    ("02.3", spoilt(slope=np.ones_like), "still be multiplied"),
+    ("02.3", spoilt(slope=lambda A: 1 + A**2), "look at the derivative of tanh"),
+    ("02.3", by_batch("dW1"), "dW1 is divided by the batch size once more"),
+    ("02.3", by_batch("db1"), "db1 is divided by the batch size"),
+    ("02.3", by_batch("dW2"), "colleague's version"),
+    ("02.3", by_batch("db2"), "db2 is a mean"),
+    ("02.3", spoilt(db2=np.zeros_like), "only db2 is wrong"),
+    ("02.3", spoilt(dW1=np.zeros_like), "at nothing else"),
+    ("02.3", spoilt(dW2=np.zeros_like), "several of the four"),
+    ("02.3", lambda *args: network(*args)[:2], "4 values"),
+    ("02.4", lambda z, y, T: tempered(z, y, T) * T, "One more factor"),
+    ("02.4", lambda z, y, T: tempered(z, y, T) * T * T, "not T."),
+    ("02.4", lambda z, y, T: tempered(z, y, 1), "T does not occur"),
+    ("02.4", lambda z, y, T: tempered(z, y, 1) / T, "softmax of z / T, not of z"),
+    ("02.4", lambda z, y, T: tempered(z, y, 1 / T), "divided by T, not multiplied"),
+    ("02.4", lambda z, y, T: tempered(z, y, 1 / T) / T, "divided by T, not multiplied"),
+    ("02.4", lambda z, y, T: tempered(z, y, T) * len(z), "number of examples"),
+    ("02.4", lambda z, y, T: softmax(z / T) - one_hot(z, y), "two factors are missing"),
+    ("02.4", lambda z, y, T: -tempered(z, y, T), "sign is reversed"),
+    ("02.4", lambda z, y, T: tempered(z, y, T) / z.shape[1], "all entries"),
+    ("02.4", lambda z, y, T: softmax(z / T) / len(z), "Subtract 1"),
+    ("02.4", lambda z, y, T: (softmax(z / T, 0) - one_hot(z, y)) / len(z) / T, "wrong axis"),
+    ("02.4", lambda z, y, T: (np.exp(z / T) / np.exp(z / T).sum() - one_hot(z, y)) / len(z) / T, "its own sum"),
+    ("02.4", lambda z, y, T: 0 * z, "it should begin with"),
     ("02.4", unshifted, "overflows"),
-    ("02.4", lambda z, y: np.nan_to_num(unshifted(z, y)), "it should be 1 and -1"),
+    ("02.4", lambda z, y, T: np.nan_to_num(unshifted(z, y, T)), "it should be 1 and -1"),
     ("02.5", lambda X, y, X_new, rng: classify(X, y, X_new, rng, widths=(2, 3)), "straight lines"),
     ("02.5", lambda X, y, X_new, rng: classify(X, y, X_new, rng, epochs=3), "more epochs"),
     ("02.5", lambda X, y, X_new, rng: np.zeros(len(X_new)), "same class"),

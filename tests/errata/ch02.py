@@ -31,6 +31,22 @@ DW1 = A * A * (1 - A) * 2
 J2 = 4 * 3 * 2 - 20  # S3 3.2: x = 2, w1 = 3, w2 = 4, J = (z2 - 20)² / 2
 
 
+# S0 4.3.2 by both of S0's formulas for δ_hidden, which agree: exact ∂L/∂a · ½, and the slope 3 of half an output error
+BOTH = chains(0)["hidden"] / 2
+if not np.array_equal(BOTH, 3 * (chains(0)["error"] / 2)):
+    BOTH = BOTH * np.nan
+
+ERRORS = np.array([1.0, 2, 2])
+LINEAR, ONE_HOT = np.array([2.0, 1, 0]), np.array([0.0, 1, 0])
+
+
+def half_sum_gradient(output, truth):
+    """Of half the sum of squares, by central differences, one output at a time."""
+    half = lambda y: np.sum((y - truth) ** 2) / 2  # noqa: E731
+    moves = 1e-5 * np.eye(len(output))
+    return np.array([(half(output + move) - half(output - move)) / 2e-5 for move in moves])
+
+
 def entropy(p):
     return -(p * np.log(p) + (1 - p) * np.log(1 - p))
 
@@ -43,7 +59,13 @@ def steepest(f):
 RECOMPUTED = {
     "E02-1": lambda: {"2": 100 * (1 / 50), "100": 2 * 50, "50": 100 / 2, "7.07": np.sqrt(100 / 2)},
     "E02-2": lambda: {},
-    "E02-3": lambda: {"512": 0.5 / 0.5**10},
+    "E02-3": lambda: {
+        "12": BOTH[0],
+        "19.5": BOTH[1],
+        "24": chains(0)["hidden"][0],
+        "39": chains(0)["hidden"][1],
+        "512": 0.5 / 0.5**10,
+    },
     "E02-4": lambda: {
         "32": chains(0)["error"][0] ** 2 / 2,
         "84.5": chains(0)["error"][1] ** 2 / 2,
@@ -71,10 +93,10 @@ RECOMPUTED = {
         "29.95": chains(0.01)["loss"],
     },
     "E02-8": lambda: {},
-    "E02-9": lambda: {"0.2875": DW1, "0.1437": DW1 / 2, "0.7311": A * 2 / 2},
+    "E02-9": lambda: {"0.2875": DW1, "0.1437": DW1 / 2},
     "E02-10": lambda: {"0.1966": A * (1 - A), "0.2194": sigmoid(A) * (1 - sigmoid(A))},
     "E02-11": lambda: {"66": OUT},
-    "E02-12": lambda: {},
+    "E02-12": lambda: {"1": LINEAR[1], **dict(zip("20", half_sum_gradient(LINEAR, ONE_HOT)[:2], strict=True))},
     "E02-13": lambda: {
         "130": DW[0, 0],
         "260": DW[0, 1] if DW[0, 1] == PRINTED[0, 0] == PRINTED[0, 1] else np.nan,
@@ -98,4 +120,17 @@ RECOMPUTED = {
         "1": 2 * sigmoid(1.4) - np.tanh(0.7),
         "0.25": steepest(sigmoid),
     },
+    "E02-25": lambda: {
+        "32": chains(0)["error"][0] + chains(0)["hidden"][0],
+        "52": chains(0)["error"][1] + chains(0)["hidden"][1],
+    },
+    "E02-26": lambda: {"0.7311": sigmoid(1.0), "0.6750": sigmoid(sigmoid(1.0))},
+    "E02-27": lambda: {
+        "1": ERRORS[0],
+        "2": 2 * np.mean(ERRORS**2) / (np.sum(ERRORS**2) / len(ERRORS)),
+        "3": np.mean(ERRORS**2),
+        "4.5": np.sum(ERRORS**2) / 2,
+    },
+    "E02-28": lambda: {"1": OUT - (OUT - 1), "65": OUT - 1},
+    "E02-29": lambda: {"65": HIDDEN[0] if HIDDEN[0] == OUT - 1 else np.nan, "130": HIDDEN[1]},
 }

@@ -1,145 +1,215 @@
 """Graders for chapter 02, backpropagation by hand."""
 
-import itertools
-
 import numpy as np
 
-from .engine import Case, Hint, NotFinite, ask, table
+from .engine import Case, Hint, NotFinite, WrongShape, ask, table
 
 
 @table
-def relu_gradient():
-    """02.1: answer(Z (B, m), G (B, m)) returns dL/dZ of a ReLU; at exactly zero the derivative is 0."""
-    rng = np.random.default_rng(21)
-    for shape in ((4, 3), (1, 5), (6, 2)):
-        Z, G = rng.normal(size=shape), rng.normal(size=shape)
-        right = G * (Z > 0)
+def signal_sizes():
+    """02.1: answer(widths, variances) returns the root mean square after each ReLU, (layers,), for inputs of size 1."""
+    for widths, variances in (
+        ([4, 9, 2, 5], [0.5, 1.5, 3.0]),
+        ([784, 100, 100, 100], [2 / 784, 0.02, 0.02]),
+        ([100, 50], [1.0]),
+    ):
+        d, v = np.array(widths[:-1]), np.array(variances)
+        factors = d * v / 2
+        squares = np.cumprod(factors)
         yield Case(
-            (Z, G),
-            right,
+            (widths, variances),
+            np.sqrt(squares),
             [
-                (Z > 0, "this is the derivative of ReLU itself. The chain rule multiplies it by G, entry by entry."),
-                (np.maximum(Z, 0), "this is the forward pass. Going back, G passes where Z was positive."),
-                (G * np.maximum(Z, 0), "the slope of ReLU is 1 where Z is positive, not Z."),
-                (np.maximum(G, 0), "this switches on the sign of G. What decides is the sign of Z."),
-                (G * (Z < 0), "the switch is the wrong way round: G passes where Z is positive."),
-                (G, "G passes only where Z is positive; elsewhere the gradient is 0."),
+                (squares, "these are mean squares. The size is the square root of the mean square."),
+                (
+                    np.sqrt(2 * squares),
+                    "these are the sizes of z. ReLU keeps half of the mean square of its layer, too.",
+                ),
+                (
+                    np.sqrt(np.cumprod(d * v)),
+                    "ReLU sets half of its inputs to zero: each layer's mean square is halved.",
+                ),
+                (
+                    np.sqrt(factors),
+                    "these are the factors of single layers. A signal goes through all layers before it.",
+                ),
+                (
+                    factors,
+                    "this is the factor of the mean square of each single layer. Multiply them, and take the root.",
+                ),
+                (
+                    np.sqrt(np.cumprod(np.array(widths[1:]) * v / 2)),
+                    "z adds up the *inputs* of a layer, so their number counts, not the number of its neurons.",
+                ),
+                (
+                    np.sqrt(np.cumprod(d * v**2 / 2)),
+                    "the variance is the mean square of a weight already: do not square it.",
+                ),
+                (
+                    np.cumprod(factors / np.sqrt(factors) / np.sqrt(2)),
+                    "it is the mean square that is halved, so the size is divided by the square root of 2.",
+                ),
+                (WrongShape((len(widths),)), "return one number for each layer of ReLUs, none for the inputs."),
+                (WrongShape(()), "return the sizes after all ReLUs, one number for each layer."),
             ],
-            f"for Z = {Z[0].round(2)} and G = {G[0].round(2)} it should be {right[0].round(2)}.",
+            f"for widths {widths} and variances {np.round(variances, 3).tolist()} it should be "
+            f"{np.sqrt(squares).round(3).tolist()}, got {{got}}.",
         )
-    zero = np.array([[0.0, -1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])
-    through = np.array([[3.0, 0.0, 5.0]])
+
+
+@table
+def off_for_all():
+    """02.2: answer(W (d, m), b (m,)) returns for each neuron whether its ReLU is off for all inputs from 0 to 1."""
+    W = np.array(
+        [
+            [1.0, -1.0, 1.0, -1.0, 2.0, 0.5, 3.0, -1.0],
+            [2.0, -2.0, -3.0, -2.0, -1.0, 0.5, -4.0, -3.0],
+            [0.5, -0.5, 1.0, 4.0, 0.5, 0.5, 0.0, -1.0],
+        ]
+    )
+    b = np.array([-3.0, 1.0, -1.5, -3.0, -3.0, -2.0, -2.9, -0.5])
+    largest = b + np.maximum(W, 0).sum(axis=0)
+    right = largest <= 0
+    whole = (
+        "this asks about the input that is 1 everywhere. Another input makes z larger: 0 where a weight is negative."
+    )
     yield Case(
-        zero,
-        np.array([[0.0, 0.0, 5.0]]),
-        [(through, "right, except where Z is exactly zero: `>=` lets the gradient through there. Write `>`.")],
-        "right, except where Z is exactly zero: take the derivative as 0 there.",
+        (W, b),
+        right,
+        [
+            (~right, "this is the other way round: true means that the neuron is off for all inputs."),
+            (b + W.sum(axis=0) <= 0, whole),
+            (b <= 0, "this asks about the input that is 0 everywhere. Positive weights make z larger than b."),
+            (
+                b + np.minimum(W, 0).sum(axis=0) <= 0,
+                "this is the smallest z: it names neurons that are off for *some* input. Which input makes z largest?",
+            ),
+            (
+                b + np.abs(W).sum(axis=0) <= 0,
+                "a negative weight cannot raise z, because no input is below 0: at best it adds nothing.",
+            ),
+            (
+                b + W.max(axis=0) <= 0,
+                "several inputs can be 1 at the same time: add up all the positive weights, not the largest alone.",
+            ),
+            (
+                (W <= 0).all(axis=0) & (b <= 0),
+                "a neuron with a positive weight can be off as well, if b is low enough.",
+            ),
+            ((W <= 0).all(axis=0), "the bias counts, too: with negative weights alone and a large b the neuron is on."),
+            (largest, "return whether the largest z is at most 0, not that z itself."),
+            (WrongShape((3,)), "one answer for each neuron, so add over the inputs, which are the rows of W."),
+        ],
+        lambda got: (
+            f"neuron {int(np.argmax(got != right))} (weights {W[:, np.argmax(got != right)].tolist()}, "
+            f"bias {b[np.argmax(got != right)]}) has a largest z of {largest[np.argmax(got != right)]:g}."
+        ),
+    )
+    yield Case(
+        (np.array([[1.0, 1.0], [-2.0, 1.0]]), np.array([-1.0, -1.0])),
+        np.array([True, False]),
+        [(np.array([False, False]), "right, except where the largest z is exactly 0: there a ReLU is off, too.")],
+        "right so far, but not for a layer of two inputs and two neurons: is the number of inputs fixed in it?",
     )
 
 
 @table
-def count_parameters():
-    """02.2: answer(widths) returns the number of weights and biases of dense layers, an int."""
-    for widths in ([784, 64, 64, 10], [2, 3], [5, 4, 3, 2, 1]):
-        pairs = list(itertools.pairwise(widths))
-        weights, biases = sum(a * b for a, b in pairs), sum(widths[1:])
-        neurons = "these are neurons. Count the weights between each pair of layers, and a bias for each neuron."
-        yield Case(
-            (widths,),
-            weights + biases,
-            [
-                (weights, "these are the weights. Each neuron also has a bias."),
-                (weights + sum(widths), "inputs have no bias: count biases for all layers but the first."),
-                (weights + len(pairs), "a layer has one bias for each of its neurons, not one in all."),
-                (sum(widths), neurons),
-                (biases, neurons),
-                (
-                    weights + sum(widths[:-1]),
-                    "the biases belong to the outputs of a layer: as many as the width that follows.",
-                ),
-            ],
-            f"for {widths} it should be {weights + biases}, got {{got:g}}.",
-        )
-
-
-@table
-def dense_backward():
-    """02.3: answer(X (B, d), W (d, m), G (B, m)) returns (dX (B, d), dW (d, m), db (m,))."""
+def mended():
+    """02.3: answer(X, y, W1, b1, W2, b2) returns (dW1, db1, dW2, db2) of a network with one hidden layer of tanh."""
     rng = np.random.default_rng(23)
-    # A square case comes first: there a forgotten transpose has the right shape, and gets its own hint.
-    for B, d, m in ((3, 3, 3), (5, 2, 4), (1, 4, 2)):
-        X, W, G = rng.normal(size=(B, d)), rng.normal(size=(d, m)), rng.normal(size=(B, m))
-        dX, dW, db = G @ W.T, X.T @ G, G.sum(axis=0)
-        wrong = [
-            (
-                (dX, dW, G.mean(axis=0)),
-                "db is divided by the batch size. That division is in G already, from the loss.",
-            ),
-            ((dX, dW, G.sum(axis=1)), "db sums over the wrong axis: add over the examples, which are the rows."),
-            ((dX, dW, ...), "db is not right: it adds the rows of G."),
-            ((dX, dW / B, ...), "dW is divided by the batch size. That division is in G already, from the loss."),
-        ]
-        if B == d == m:
-            wrong += [
-                ((dX, G.T @ X, ...), "this is dW transposed. It has the shape of W, inputs first."),
-                ((dX, X @ G, ...), "dW is the *transpose* of X times G: it adds over the examples."),
-                (
-                    (G @ W, ..., ...),
-                    "dX is G times the *transpose* of W. Only in a square case like this one do the shapes fit.",
-                ),
-            ]
-        wrong.append(
-            ((dX, ..., ...), f"dW is not right for X {X.shape}, G {G.shape}: each entry adds X[i, j] * G[i, k] over i.")
-        )
+    for B, d, h, K in ((5, 4, 3, 2), (6, 3, 3, 3), (1, 3, 4, 3)):
+        X, y = rng.normal(size=(B, d)), rng.integers(0, K, B)
+        W1, b1, W2, b2 = (rng.normal(size=shape) for shape in ((d, h), h, (h, K), K))
+        A1 = np.tanh(X @ W1 + b1)
+        G2 = (_softmax(A1 @ W2 + b2, 1) - np.eye(K)[y]) / B
+        dA1 = G2 @ W2.T
+        dW2, db2 = A1.T @ G2, G2.sum(axis=0)
+
+        def first(slope, X=X, dA1=dA1):
+            return X.T @ (dA1 * slope), (dA1 * slope).sum(axis=0)
+
+        dW1, db1 = first(1 - A1**2)
+        slope = "db1 is wrong although dW2 is right: look at the derivative of tanh, 1 - a²."
+        bare = "the gradient that arrives at the hidden layer must still be multiplied by the derivative of tanh."
+        product = "dW1 is not right although db1 is: look at the product X.T @ G1, and at nothing else."
         yield Case(
-            (X, W, G),
-            (dX, dW, db),
-            wrong,
-            f"dX is not right for X {X.shape}, W {W.shape}: each entry adds G[i, k] * W[j, k] over k.",
+            (X, y, W1, b1, W2, b2),
+            (dW1, db1, dW2, db2),
+            [
+                ((..., first((1 - A1) ** 2)[1], ..., ...), "db1: (1 - a)² is not 1 - a². Only `A1` is squared."),
+                (
+                    (..., first(1 - np.tanh(A1) ** 2)[1], ..., ...),
+                    "db1: A1 is tanh already; its derivative is 1 - A1².",
+                ),
+                ((..., first(A1 * (1 - A1))[1], ..., ...), "db1: a (1 - a) is the derivative of the sigmoid."),
+                ((..., first(1.0)[1], ..., ...), bare),
+                ((..., db1 / B, ..., ...), "db1 is divided by the batch size. That division is in G2 already."),
+                (
+                    (dW1 / B, db1, ..., ...),
+                    "dW1 is divided by the batch size once more. That division is in G2 already, from the mean.",
+                ),
+                (
+                    (dW1, db1, dW2, G2.mean(axis=0)),
+                    "db2 is a mean over the examples. The bias acts in every row, so add over the rows.",
+                ),
+                ((..., ..., dW2 / B, ...), "dW2 was right in the colleague's version: A1.T @ G2."),
+                ((dW1, db1, dW2, ...), "only db2 is wrong: it adds the rows of G2."),
+                ((..., db1, dW2, db2), product),
+                ((..., ..., dW2, db2), slope),
+            ],
+            f"for a batch of {B} and {d}-{h}-{K} dW2, or several of the four, are not right.",
         )
 
 
 @table
-def softmax_gradient():
-    """02.4: answer(logits (B, K), labels (B,)) returns the gradient of the mean cross-entropy, (B, K)."""
+def tempered_gradient():
+    """02.4: answer(logits (B, K), labels (B,), T) returns the gradient of the mean cross-entropy, (B, K)."""
     rng = np.random.default_rng(24)
-    for B, K in ((4, 3), (3, 3), (6, 5)):
+    for B, K, T in ((5, 3, 2.0), (3, 3, 0.5), (6, 5, 3.0)):
         logits, labels = 2 * rng.normal(size=(B, K)), rng.integers(0, K, B)
-        p, y = _softmax(logits, 1), np.eye(K)[labels]
-        right = (p - y) / B
+        p, y = _softmax(logits / T, 1), np.eye(K)[labels]
+        right = (p - y) / (B * T)
         reversed_sign = "the sign is reversed: it is p - y."
         probabilities = "these are the probabilities. Subtract 1 from that of the right class."
-        cancelled = "the slope p (1 - p) has cancelled against the 1 / p of the loss. Leave it out."
+        inner = "p - y is the gradient with respect to z / T. One more factor leads from there to z."
         yield Case(
-            (logits, labels),
+            (logits, labels, T),
             right,
             [
-                (p - y, "the loss is the mean over the batch: divide by the number of examples."),
+                (right * T, inner),
+                (right * T * T, "the derivative of z / T with respect to z is 1 / T, not T."),
+                (
+                    (_softmax(logits, 1) - y) / B,
+                    "T does not occur in it: the softmax is of z / T, and the chain rule adds a factor.",
+                ),
+                ((_softmax(logits, 1) - y) / (B * T), "the probabilities are the softmax of z / T, not of z."),
+                ((_softmax(logits * T, 1) - y) / (B * T), "the logits are divided by T, not multiplied."),
+                ((_softmax(logits * T, 1) - y) / B, "the logits are divided by T, not multiplied."),
+                ((_softmax(logits * T, 1) - y) / B * T, "the logits are divided by T, not multiplied."),
+                ((p - y) / T, "the loss is the mean over the batch: divide by the number of examples."),
+                (p - y, "the loss is the mean over the batch, and z is divided by T: two factors are missing."),
                 (-right, reversed_sign),
-                (y - p, reversed_sign),
                 (right / K, "this divides by all entries. The mean is over the examples alone."),
                 (p, probabilities),
                 (p / B, probabilities),
+                (p / (B * T), probabilities),
                 (
-                    (_softmax(logits, 0) - y) / B,
+                    (_softmax(logits / T, 0) - y) / (B * T),
                     "softmax runs over the wrong axis: the probabilities of each *row* add up to 1.",
                 ),
                 (
-                    (_softmax(logits, None) - y) / B,
+                    (_softmax(logits / T, None) - y) / (B * T),
                     "softmax divides each row by its own sum, not by the sum of the whole batch.",
                 ),
-                (right * p * (1 - p), cancelled),
-                ((p - y) * p * (1 - p), cancelled),
-                ((logits - y) / B, "these are logits minus truth. Make the logits probabilities first, by softmax."),
             ],
-            f"for logits {logits[0].round(2)} and label {labels[0]}, of {B} rows, it should begin with "
+            f"for logits {logits[0].round(2)}, label {labels[0]} and T = {T}, of {B} rows, it should begin with "
             f"{right[0].round(3)}.",
         )
     yield Case(
-        (np.array([[1000.0, 0.0]]), np.array([1])),
+        (np.array([[1000.0, 0.0]]), np.array([1]), 1.0),
         np.array([[1.0, -1.0]]),
         [(NotFinite, "right for small logits, but exp(1000) overflows. Subtract each row's largest first.")],
-        "for the logits 1000 and 0, label 1, it should be 1 and -1.",
+        "for the logits 1000 and 0, label 1 and T = 1, it should be 1 and -1.",
     )
 
 
@@ -182,9 +252,9 @@ def _arms(rng, n):
 
 
 GRADERS = {
-    "02.1": relu_gradient,
-    "02.2": count_parameters,
-    "02.3": dense_backward,
-    "02.4": softmax_gradient,
+    "02.1": signal_sizes,
+    "02.2": off_for_all,
+    "02.3": mended,
+    "02.4": tempered_gradient,
     "02.5": spiral,
 }
