@@ -18,11 +18,11 @@ from coursetools import notebook as chapters
 
 STUBS = {
     "01.1": "def mean_squared_error(prediction, target):\n    ...",
-    "01.3": "def largest_learning_rate(A):\n    ...",
+    "01.3": "def best_rate(excess, learning_rate):\n    ...",
 }
 RIGHT = {
-    "01.1": "def mean_squared_error(prediction, target):\n    return np.mean((prediction - target) ** 2)",
-    "01.3": "def largest_learning_rate(A):\n    return len(A) / np.linalg.eigvalsh(A.T @ A).max()",
+    "01.1": "def mean_squared_error(prediction, target):\n    return np.mean((np.ravel(prediction) - target) ** 2)",
+    "01.3": "def best_rate(excess, rate):\n    return rate / (1 + np.sqrt(excess[1] / excess[0]))",
 }
 SUM = "def mean_squared_error(prediction, target):\n    return np.sum((prediction - target) ** 2)"
 CHEAT = """import groundup.exercises, groundup.check

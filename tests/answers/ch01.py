@@ -3,17 +3,14 @@
 import numpy as np
 
 
-def adam(w, g, m, v, t, correct=True, square=lambda g: g**2, root=np.sqrt, shift=0, sign=-1, first=0.1):
-    """One step of Adam, with a part to get wrong."""
-    m, v = 0.9 * m + first * g, 0.999 * v + 0.001 * square(g)
-    t = t + shift
-    m_hat, v_hat = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if correct else (m, v)
-    return w + sign * 0.001 * m_hat / (root(v_hat) + 1e-7), m, v
+def gradient(X, y, w, b):
+    e = X @ w + b - y
+    return 2 * X.T @ e / len(y), 2 * e.mean()
 
 
-def gradient(X, y, w, b, factor=2.0, use_bias=True):
-    e = X @ w + (b if use_bias else 0) - y
-    return factor * X.T @ e / len(y), factor * e.mean()
+def weighted(X, y, c, w, b, factor=2.0, divide=np.sum, use_bias=True, power=1):
+    pull = factor * c**power * (X @ w + (b if use_bias else 0) - y) / divide(c)
+    return X.T @ pull, pull.sum()
 
 
 def fit(X, y, rng, rate=0.1, epochs=60, bias=True, decay=0.2):
@@ -26,19 +23,24 @@ def fit(X, y, rng, rate=0.1, epochs=60, bias=True, decay=0.2):
     return w / std, b - np.sum(w * mean / std) * bias
 
 
-def curvatures(A, n=None):
-    return np.linalg.eigvalsh(2 * A.T @ A / (n or len(A)))
+def rate(excess, learning_rate, root=np.sqrt, sign=1, wanted=lambda h: 1 / h):
+    return wanted((1 + sign * root(excess[1] / excess[0])) / learning_rate)
+
+
+def uncorrected(t, beta1, beta2, root=np.sqrt):
+    return (1 - beta1**t) / root(1 - beta2**t)
 
 
 SOLUTIONS = {
-    "01.1": lambda p, t: np.mean((p - t) ** 2),
-    "01.2": gradient,
-    "01.3": lambda A: 2 / curvatures(A)[-1],
-    "01.4": adam,
+    "01.1": lambda p, t: np.mean((np.ravel(p) - t) ** 2),
+    "01.2": weighted,
+    "01.3": rate,
+    "01.4": uncorrected,
     "01.5": fit,
 }
 
 MISTAKES = [
+    ("01.1", lambda p, t: np.mean((p - t) ** 2), "matrix of shape (3, 3)"),
     ("01.1", lambda p, t: np.sum((p - t) ** 2) / 2, "half the sum"),
     ("01.1", lambda p, t: np.sum((p - t) ** 2), "this is the sum"),
     ("01.1", lambda p, t: np.mean((p - t) ** 2) / 2, "half the mean"),
@@ -47,26 +49,26 @@ MISTAKES = [
     ("01.1", lambda p, t: np.mean(p - t) ** 2, "opposite sign"),
     ("01.1", lambda p, t: (p - t) ** 2, "a single number"),
     ("01.1", lambda p, t: 0.7, "it should be 0.75"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b, factor=-2), "sign is reversed"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b, factor=2 * len(y)), "divide by the number of examples"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b, factor=1), "factor 2"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b, factor=len(y)), "half-sum"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b, use_bias=False), "the bias is missing"),
-    ("01.2", lambda X, y, w, b: (gradient(X, y, w, b)[0], 0.0), "db is not"),
-    ("01.2", lambda X, y, w, b: (0 * w, gradient(X, y, w, b)[1]), "dw is not"),
-    ("01.2", lambda X, y, w, b: gradient(X, y, w, b)[0], "2 values|shape"),
-    ("01.3", lambda A: 1 / curvatures(A)[-1], "twice that"),
-    ("01.3", lambda A: 2 / curvatures(A)[0], "smallest curvature"),
-    ("01.3", lambda A: 2 / (curvatures(A)[0] + curvatures(A)[-1]), "fastest rate"),
-    ("01.3", lambda A: 4 / curvatures(A)[-1], "factor 2"),
-    ("01.3", lambda A: 2 / curvatures(A, n=1)[-1], "divide A.T @ A"),
-    ("01.3", lambda A: 2 / curvatures(A).sum(), "trace"),
-    ("01.4", lambda *a: adam(*a, correct=False), "bias correction"),
-    ("01.4", lambda *a: adam(*a, square=lambda g: g), "squares of the gradient"),
-    ("01.4", lambda *a: adam(*a, root=lambda v: v), "square root"),
-    ("01.4", lambda *a: adam(*a, shift=1), "counts from 1"),
-    ("01.4", lambda *a: adam(*a, sign=1), "uphill"),
-    ("01.4", lambda *a: adam(*a, first=1.0), "1 - beta1, not 1"),
+    ("01.2", lambda *a: weighted(*a, factor=-2), "sign is reversed"),
+    ("01.2", lambda *a: weighted(*a, divide=len), "not by n"),
+    ("01.2", lambda *a: weighted(*a, divide=lambda c: 1), "forgot to divide"),
+    ("01.2", lambda *a: weighted(*a, factor=1), "factor 2"),
+    ("01.2", lambda *a: weighted(*a, power=0), "in the sums too"),
+    ("01.2", lambda X, y, c, w, b: gradient(X, y, w, b), "plain mean"),
+    ("01.2", lambda *a: weighted(*a, power=2), "squared"),
+    ("01.2", lambda *a: weighted(*a, use_bias=False), "the bias is missing"),
+    ("01.2", lambda *a: (weighted(*a)[0], 0.0), "db is not"),
+    ("01.2", lambda *a: (0 * a[3], weighted(*a)[1]), "dw is not"),
+    ("01.2", lambda *a: weighted(*a)[0], "2 values|shape"),
+    ("01.3", lambda *a: rate(*a, wanted=lambda h: 2 / h), "limit of stability"),
+    ("01.3", lambda *a: rate(*a, wanted=lambda h: h), "this is the curvature"),
+    ("01.3", lambda *a: rate(*a, root=lambda r: r), "square root"),
+    ("01.3", lambda *a: -rate(*a, sign=-1), "minus the root"),
+    ("01.3", lambda excess, alpha: alpha / 2, "it should be 0.04"),
+    ("01.4", lambda *a: 1 / uncorrected(*a), "with the corrections"),
+    ("01.4", lambda *a: uncorrected(*a, root=lambda v: v), "root of v"),
+    ("01.4", lambda t, beta1, beta2: 1 - beta1**t, "of m only"),
+    ("01.4", lambda t, beta1, beta2: uncorrected(1, beta1, beta2), "first step"),
     ("01.5", lambda X, y, rng: fit(X, y, rng, rate=5, epochs=1), "diverges"),
     ("01.5", lambda X, y, rng: fit(X, y, rng, epochs=1, rate=0.02), "more epochs"),
     ("01.5", lambda X, y, rng: fit(X, y, rng, bias=False), "bias"),

@@ -7,10 +7,10 @@ LABEL, P = np.array([0.0, 1, 1]), np.array([0.2, 0.8, 0.9])
 CROSS = -(LABEL * np.log(P) + (1 - LABEL) * np.log(1 - P))
 
 
-def one_example(x, y, w=2.0, b=3.0):
-    """Gradients (dw, db) of the squared error of one example."""
+def one_example(x, y, w=2.0, b=3.0, factor=2):
+    """Gradients (dw, db) of the squared error of one example; of half of it with factor=1."""
     error = w * x + b - y
-    return 2 * error * x, 2 * error
+    return factor * error * x, factor * error
 
 
 RECOMPUTED = {
@@ -23,10 +23,12 @@ RECOMPUTED = {
         "0.7": np.exp(-0.3567),
     },
     "E01-4": lambda: {
-        "2": one_example(1, 4)[0],
+        "2": one_example(1, 3, factor=1)[0],
         "1": one_example(1, 4)[1] / 2,
         "3": 3,
         "4": 4,
+        "15": one_example(3, 4, factor=1)[0],
+        "5": one_example(3, 4, factor=1)[1],
         "30": one_example(3, 4)[0],
         "10": one_example(3, 4)[1],
     },

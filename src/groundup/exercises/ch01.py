@@ -7,11 +7,12 @@ from .engine import Case, Hint, ask, table
 
 @table
 def mean_squared_error():
-    """01.1: answer(prediction (n,), target (n,)) returns the mean of the squared errors, a float."""
+    """01.1: answer(prediction (n,) or (n, 1), target (n,)) returns the mean of the squared errors, a float."""
     rng = np.random.default_rng(11)
     hand = np.array([1.0, 2.5, 4.0]), np.array([2.0, 3.0, 5.0])
-    for prediction, target in (hand, (rng.normal(size=7), rng.normal(size=7))):
-        error = prediction - target
+    column = hand[0][:, None], hand[1]
+    for prediction, target in (hand, (rng.normal(size=7), rng.normal(size=7)), column):
+        error = prediction.ravel() - target
         squares = error**2
         right = squares.mean()
         yield Case(
@@ -19,9 +20,11 @@ def mean_squared_error():
             right,
             [
                 (
-                    squares.sum() / 2,
-                    "this is half the sum. The mean divides by the number of examples, and has no factor 1/2.",
+                    np.mean((prediction - target) ** 2) if prediction.ndim == 2 else np.inf,
+                    "a column of shape (3, 1) minus a row of shape (3,) is a matrix of shape (3, 3): every prediction "
+                    "minus every target. Bring the prediction to the shape of the target first.",
                 ),
+                (squares.sum() / 2, "this is half the sum. The mean has no factor 1/2 and divides by the number."),
                 (squares.sum(), "this is the sum. Divide by the number of examples."),
                 (right / 2, "this is half the mean. Drop the factor 1/2."),
                 (np.sqrt(right), "this is the root of the mean squared error. Leave out the square root."),
@@ -29,111 +32,97 @@ def mean_squared_error():
                 (error.mean() ** 2, "errors of opposite sign cancel here. Square each error first, then average."),
                 (error.mean(), "errors of opposite sign cancel here. Square each error first, then average."),
             ],
-            f"for prediction {prediction.round(2)} and target {target.round(2)} it should be {right:.4f}.",
+            f"for a prediction of shape {prediction.shape}, {prediction.ravel().round(2)}, and the target "
+            f"{target.round(2)} it should be {right:.4f}.",
         )
 
 
 @table
-def mse_gradient():
-    """01.2: answer(X (n, d), y (n,), w (d,), b float) returns (dw (d,), db float) of the mean squared error."""
+def weighted_gradient():
+    """01.2: answer(X (n, d), y (n,), c (n,), w (d,), b float) returns (dw (d,), db) of sum(c e²) / sum(c)."""
     rng = np.random.default_rng(12)
     for n, d in ((4, 1), (6, 3), (5, 5)):
         X, y, w, b = rng.normal(size=(n, d)), rng.normal(size=n), rng.normal(size=d), 0.7
+        c = rng.uniform(0.2, 3, size=n)
 
-        def gradient(error, factor, X=X):
-            return factor * X.T @ error, factor * error.sum()
+        def gradient(pull, factor, X=X):
+            return factor * X.T @ pull, factor * pull.sum()
 
         error = X @ w + b - y
-        dw, db = gradient(error, 2 / n)
+        dw, db = gradient(c * error, 2 / c.sum())
         yield Case(
-            (X, y, w, b),
+            (X, y, c, w, b),
             (dw, db),
             [
-                (gradient(error, -2 / n), "the sign is reversed. The error is prediction minus target."),
-                (gradient(error, 2), "you forgot to divide by the number of examples."),
-                (gradient(error, 1 / n), "the factor 2 from the square is missing."),
-                (gradient(error, 1), "this is the gradient of the half-sum; the mean squared error has 2/n in front."),
-                (gradient(X @ w - y, 2 / n), "the prediction is X @ w + b: the bias is missing from it."),
+                (gradient(c * error, -2 / c.sum()), "the sign is reversed. The error is prediction minus target."),
+                (gradient(c * error, 2 / n), "a weighted mean divides by the sum of the importances, not by n."),
+                (gradient(c * error, 2), "you forgot to divide by the sum of the importances."),
+                (gradient(c * error, 1 / c.sum()), "the factor 2 from the square is missing."),
+                (gradient(error, 2 / n), "this is the gradient of the plain mean: each error needs its importance."),
+                (gradient(error, 2 / c.sum()), "each error needs its own importance as a factor, in the sums too."),
+                (
+                    gradient(c**2 * error, 2 / c.sum()),
+                    "the importance enters squared. In the loss it stands outside of the square.",
+                ),
+                (gradient(c * (X @ w - y), 2 / c.sum()), "the prediction is X @ w + b: the bias is missing from it."),
                 ((dw, ...), "dw is right, db is not. The bias has the input 1 in every example."),
                 ((..., db), "db is right, dw is not. Each error is multiplied by its own example's features."),
             ],
-            f"for X of shape ({n}, {d}) neither part is right. Start from error = X @ w + b - y, shape ({n},).",
+            f"for X of shape ({n}, {d}) neither part is right. Start from the errors, and compare with differences.",
         )
 
 
 @table
-def largest_learning_rate():
-    """01.3: answer(A (n, d)) returns the largest stable learning rate for mean((A @ theta - y)**2), a float."""
-    rng = np.random.default_rng(13)
-    for n, d in ((8, 3), (20, 2), (30, 1)):
-        A = rng.normal(size=(n, d)) * rng.uniform(0.5, 3, size=d)
-        curvatures = np.linalg.eigvalsh(2 * A.T @ A / n)
-        low, high = curvatures[0], curvatures[-1]
+def best_rate():
+    """01.3: answer(excess (steps + 1,), learning_rate) returns the rate that arrives in one step, a float."""
+    for start, rate, factor in ((2.0, 0.1, -1.5), (0.3, 0.02, -1.1), (5.0, 3.0, -2.5)):
+        excess = start * factor ** (2 * np.arange(6))
+        h, growth = (1 - factor) / rate, factor**2
         yield Case(
-            (A,),
-            2 / high,
+            (excess, rate),
+            1 / h,
             [
+                (2 / h, "this is the limit of stability, 2 / h. The rate that arrives in one step is half of it."),
+                (h, "this is the curvature h. Which rate makes 1 - rate * h zero?"),
                 (
-                    1 / high,
-                    "1 over the largest curvature is the best rate for that one direction; the limit is twice that.",
+                    rate / (1 + growth),
+                    "the loss grows by that factor; the distance grows by its square root.",
                 ),
-                (2 / low, "this uses the smallest curvature. The steepest direction diverges first."),
                 (
-                    2 / (low + high),
-                    "this is the fastest rate, 2 / (smallest + largest curvature). Asked is the limit of stability.",
+                    rate / (growth**0.5 - 1),
+                    "each step jumps across the minimum, so the factor 1 - rate * h is negative: it is minus the root.",
                 ),
-                (4 / high, "the second derivative of a square brings a factor 2: the Hessian is 2 / n * A.T @ A."),
-                (2 / (high * n), "the loss is a mean: divide A.T @ A by the number of rows."),
-                (
-                    2 / curvatures.sum(),
-                    "this uses the trace, the sum of all curvatures; the largest one alone decides.",
-                ),
+                (rate / growth**0.5, "the factor of the distance is 1 - rate * h, not rate * h."),
             ],
-            f"for a matrix of shape ({n}, {d}) it should be {2 / high:.4f}, got {{got:.4f}}.",
+            f"for losses {excess[0]:g}, {excess[1]:g}, {excess[2]:g}, ... at a rate of {rate:g} it should be "
+            f"{1 / h:.4g}, got {{got:.4g}}.",
             rtol=1e-5,
         )
 
 
 @table
-def adam_step():
-    """01.4: answer(w, g, m, v, t) with arrays (d,) and step t = 1, 2, ... returns the new (w, m, v)."""
-    rng = np.random.default_rng(14)
-    rate, beta1, beta2, epsilon = 0.001, 0.9, 0.999, 1e-7
-    for t in (1, 2, 10):
-        w, g, m, v = rng.normal(size=3), rng.normal(size=3), rng.normal(size=3), rng.uniform(0.1, 1, size=3)
-        if t == 1:
-            g, m, v = np.abs(g), np.zeros(3), np.zeros(3)
-        w *= rate  # as large as a step, so that the tolerance is one of the step
-        new_m, new_v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-
-        def moved(power, sign=-1, root=np.sqrt, w=w, m=new_m, v=new_v):
-            m_hat, v_hat = m / (1 - beta1**power), v / (1 - beta2**power)
-            return w + sign * rate * m_hat / (root(v_hat) + epsilon)
-
-        right = moved(t)
-        uncorrected = w - rate * new_m / (np.sqrt(new_v) + epsilon)
+def without_correction():
+    """01.4: answer(t, beta1, beta2) returns by how much step t of Adam is too long without its corrections."""
+    for t, beta1, beta2 in ((1, 0.9, 0.999), (3, 0.8, 0.99), (50, 0.9, 0.999)):
+        m, v = 1 - beta1**t, 1 - beta2**t
         yield Case(
-            (w, g, m, v, t),
-            (right, new_m, new_v),
+            (t, beta1, beta2),
+            m / np.sqrt(v),
             [
-                ((moved(t, sign=1), new_m, new_v), "the step goes uphill: subtract it."),
+                (np.sqrt(v) / m, "this is the step with the corrections, in multiples of the one without them."),
+                (m / v, "the step divides by the root of v."),
+                (m, "this leaves out the correction of m only. Without its own, v is too small as well."),
+                (1 / np.sqrt(v), "this leaves out the correction of v only. Without its own, m is too small as well."),
                 (
-                    (uncorrected, new_m, new_v),
-                    "the bias correction is missing: divide m by 1 - beta1**t and v by 1 - beta2**t.",
+                    (1 - beta1) / np.sqrt(1 - beta2),
+                    "this is the first step. After t steps of a constant gradient, m has reached 1 - beta1**t of it.",
                 ),
-                ((moved(t + 1), new_m, new_v), "t counts from 1 here; do not add 1 to it."),
-                ((moved(t, root=lambda v: v), new_m, new_v), "take the square root of the corrected v."),
                 (
-                    (..., new_m, new_v),
-                    f"m and v are right, w is not at step {t}. Its step is -rate * m_hat / (sqrt(v_hat) + epsilon).",
+                    beta1**t / np.sqrt(beta2**t),
+                    "that share is still missing from the averages; they have reached 1 - beta**t.",
                 ),
-                ((..., new_m, beta2 * v + (1 - beta2) * g), "v averages the squares of the gradient: g**2, not g."),
-                ((..., new_m, ...), f"v is not right at step {t}: it should be beta2 * v + (1 - beta2) * g**2."),
-                ((..., beta1 * m + g, ...), "m is an average: the new gradient enters with weight 1 - beta1, not 1."),
-                ((..., (1 - beta1) * m + beta1 * g, ...), "in m, beta1 and 1 - beta1 are exchanged."),
             ],
-            f"m is not right at step {t}: it should be beta1 * m + (1 - beta1) * g.",
-            rtol=1e-5,
+            f"for t = {t}, beta1 = {beta1} and beta2 = {beta2} it should be {m / np.sqrt(v):.4f}, got {{got:.4f}}.",
         )
 
 
@@ -165,8 +154,8 @@ def mini_batch_fit(answer):
 
 GRADERS = {
     "01.1": mean_squared_error,
-    "01.2": mse_gradient,
-    "01.3": largest_learning_rate,
-    "01.4": adam_step,
+    "01.2": weighted_gradient,
+    "01.3": best_rate,
+    "01.4": without_correction,
     "01.5": mini_batch_fit,
 }
