@@ -110,7 +110,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     out = Path(options.out).expanduser().absolute()
     folder = (DATA if options.write else out / "data") / "records"
-    folder.mkdir(parents=True, exist_ok=True)
+    for each in (out, folder):
+        each.mkdir(parents=True, exist_ok=True)
     try:
         names = options.names or [path.stem[:2] for path in notebook.find_chapters([])]
         for name in names:

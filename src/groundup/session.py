@@ -32,12 +32,10 @@ def versions():
     Returns:
         dict from name to version string: Python, NumPy, Keras, TensorFlow.
     """
-    import keras
-    import numpy as np
-    import tensorflow as tf
+    from importlib import metadata  # the numbers without the libraries, which take seconds to load
 
     python = ".".join(map(str, sys.version_info[:3]))
-    return {"Python": python, "NumPy": np.__version__, "Keras": keras.__version__, "TensorFlow": tf.__version__}
+    return {"Python": python, **{name: metadata.version(name.lower()) for name in ("NumPy", "Keras", "TensorFlow")}}
 
 
 def output(name):
