@@ -3,9 +3,32 @@
 import numpy as np
 
 
-def dropout(A, p, rng, shape=None, scale=None, keep=None):
-    mask = rng.random(shape(A) if shape else A.shape) < (1 - p if keep is None else keep(p))
-    return A * mask * (1 / (1 - p) if scale is None else scale(p))
+def predict(a=0.9**20, b=0.95**20, c=0.0, d=0.04, e=0.9):
+    return lambda: (a, b, c, d, e)
+
+
+def tune(fit, loss, training, validation, test, lambdas, by=None, pick=np.argmin, report=None, fitted=None):
+    models = [fit(fitted or training, lam) for lam in lambdas]
+    i = int(pick([loss(model, by or validation) for model in models]))
+    return lambdas[i], loss(models[i], report or test)
+
+
+def printed(fit, loss, training, validation, test, lambdas):
+    losses = [loss(fit(training, lam), test) for lam in lambdas]
+    best = lambdas[int(np.argmax(losses))]
+    return best, losses[lambdas.index(best)]
+
+
+def ablate(settings, loss):
+    return np.array([loss(settings | {part: 0}) - loss(settings) for part in settings])
+
+
+def ablate_in_turn(settings, loss):
+    left, whole, found = dict(settings), loss(settings), []
+    for part in settings:
+        left[part] = 0
+        found.append(loss(left) - whole)
+    return found
 
 
 def stop(losses, patience, last=False, swap=False, late=0, ties=False, total=False, previous=False, one=0):
@@ -44,39 +67,40 @@ def fit(X, y, rng, folds=5, by_training=False):
 
 
 SOLUTIONS = {
-    "04.1": lambda g, w, lam: g + 2 * lam * w,
-    "04.2": lambda w, t: np.sign(w) * np.maximum(np.abs(w) - t, 0),
-    "04.3": dropout,
+    "04.1": predict(),
+    "04.2": tune,
+    "04.3": ablate,
     "04.4": stop,
     "04.5": fit,
 }
 
 MISTAKES = [
-    ("04.1", lambda g, w, lam: g + lam * w, "factor 2"),
-    ("04.1", lambda g, w, lam: g - 2 * lam * w, "reversed"),
-    ("04.1", lambda g, w, lam: g + 4 * lam * w, "counted twice"),
-    ("04.1", lambda g, w, lam: g + lam * np.sign(w), "L1"),
-    ("04.1", lambda g, w, lam: 2 * lam * w, "penalty alone"),
-    ("04.1", lambda g, w, lam: g + 2 * lam * w / len(w), "not a mean"),
-    ("04.1", lambda g, w, lam: g + lam * np.sum(w**2), "its derivative"),
-    ("04.1", lambda g, w, lam: g, "Differentiate"),
-    ("04.2", lambda w, t: np.sign(w) * (np.abs(w) - t), "stop at zero"),
-    ("04.2", lambda w, t: np.maximum(np.abs(w) - t, 0), "put the sign back"),
-    ("04.2", lambda w, t: np.maximum(w - t, 0), "all negative weights"),
-    ("04.2", lambda w, t: np.where(np.abs(w) > t, w, 0), "hard threshold"),
-    ("04.2", lambda w, t: w / (1 + 2 * t), "what L2 does"),
-    ("04.2", lambda w, t: np.where(np.abs(w) > t, w + t * np.sign(w), 0), "grow"),
-    ("04.2", lambda w, t: 0 * w, "it should begin with"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, scale=lambda p: 1), "the mean falls"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, scale=lambda p: 1 - p), "divided by it"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, scale=lambda p: 1 / p if p else 1), "the share that is kept"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, scale=lambda p: 3), "times their old value"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, keep=lambda p: p), "to be dropped"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, keep=lambda p: 0.5), "it should be"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, shape=lambda A: A.shape[1]), "each unit"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, shape=lambda A: (len(A), 1)), "each example"),
-    ("04.3", lambda A, p, rng: A, "nothing was dropped"),
-    ("04.3", lambda A, p, rng: dropout(A, p, rng, keep=lambda p: 0), "everything"),
+    ("04.1", predict(a=0.95**20), "2 * w"),
+    ("04.1", predict(a=-1.0), "weaker"),
+    ("04.1", predict(b=0.9**20), "belongs to the derivative"),
+    ("04.1", predict(c=-0.6), "stops at zero"),
+    ("04.1", predict(c=0.04), "step 13"),
+    ("04.1", predict(d=-0.6), "through zero"),
+    ("04.1", predict(d=0.0), "jumps over"),
+    ("04.1", predict(d=-0.04), "count the jumps"),
+    ("04.1", predict(e=1.0), "own size"),
+    ("04.1", predict(e=0.0), "learning rate"),
+    ("04.1", predict(b=0.5), "b: 0.50 is off"),
+    ("04.2", printed, "largest loss"),
+    ("04.2", lambda *a: tune(*a, by=a[4]), "5 times|6 times"),
+    ("04.2", lambda *a: tune(*a, by=a[2]), "weakest penalty"),
+    ("04.2", lambda *a: tune(*a, pick=np.argmax), "largest loss"),
+    ("04.2", lambda *a: tune(*a, report=a[3]), "no choice saw"),
+    ("04.2", lambda *a: tune(*a, report=a[2]), "on the test set"),
+    ("04.2", lambda *a: tune(*a, fitted=a[3]), "was fitted"),
+    ("04.2", lambda *a: tune(*a, pick=lambda losses: 1), "not the λ"),
+    ("04.2", lambda *a: (0.5, 0.75), "one of the values"),
+    ("04.3", lambda s, loss: -ablate(s, loss), "reversed"),
+    ("04.3", lambda s, loss: [loss(s | {part: 0}) for part in s], "Subtract"),
+    ("04.3", lambda s, loss: [loss({}) - loss({part: s[part]}) for part in s], "to nothing"),
+    ("04.3", ablate_in_turn, "stay switched off"),
+    ("04.3", lambda s, loss: [loss(s) - loss(s) for part in s], "nothing changes"),
+    ("04.3", lambda s, loss: [1.0 for part in s], "the first number should be"),
     ("04.4", lambda losses, p: stop(losses, p, last=True), "last epoch twice"),
     ("04.4", lambda losses, p: stop(losses, p, swap=True), "exchanged"),
     ("04.4", lambda losses, p: stop(losses, p, one=1), "count the epochs from 0"),

@@ -6,114 +6,131 @@ from .engine import Case, Hint, ask, near, table
 
 
 @table
-def penalised_gradient():
-    """04.1: answer(g (d,), w (d,), lam) returns the gradient (d,) of loss + lam * sum(w**2); g is that of the loss."""
-    rng = np.random.default_rng(41)
-    for d, lam in ((3, 0.1), (5, 0.7)):
-        g, w = rng.normal(size=d), rng.normal(size=d)
-        yield Case(
-            (g, w, lam),
-            g + 2 * lam * w,
-            [
-                (g + lam * w, "the derivative of w**2 is 2 * w: a factor 2 is missing."),
-                (
-                    g - 2 * lam * w,
-                    "the sign of the penalty is reversed. The penalty grows with w, so its gradient points along w.",
-                ),
-                (g + 4 * lam * w, "the penalty is counted twice. g is the gradient of the data loss alone."),
-                (
-                    g + lam * np.sign(w),
-                    "this is the gradient for L1, the sum of absolute values. Asked is L2, the sum of squares.",
-                ),
-                (2 * lam * w, "this is the penalty alone: add the gradient of the data loss."),
-                (g + 2 * lam * w / d, "the penalty is a sum over the weights, not a mean."),
-                (
-                    g + lam * np.sum(w**2),
-                    "this adds the penalty itself to the gradient. Add its derivative, one entry for each weight.",
-                ),
-            ],
-            "not g plus the derivative of lam * sum(w**2). Differentiate by one weight, w[j]; what is left?",
-        )
+def predictions():
+    """04.1: answer() returns where a weight of 1 ends in five cases; the learning rate is 0.1, no data gradient."""
+    right = (0.9**20, 0.95**20, 0.0, 0.04, 0.9)
+    twice = "a: the derivative of w**2 is 2 * w, so a step multiplies the weight by 1 - 2 * 0.1 * 0.5."
+    crossed = (
+        "goes through zero and on. Past zero the sign of the weight has changed, and with it that of the gradient."
+    )
+    yield Case(
+        (),
+        right,
+        [
+            ((0.95**20, ..., ..., ..., ...), twice),
+            ((1 - 20 * 0.1, ..., ..., ..., ...), "a: the pull of L2 becomes weaker as the weight becomes smaller."),
+            (
+                (..., 0.9**20, ..., ..., ...),
+                "b: decay multiplies by 1 - 0.1 * 0.5. The 2 belongs to the derivative of L2.",
+            ),
+            ((..., ..., 1 - 20 * 0.08, ..., ...), "c: the proximal step stops at zero."),
+            (
+                (..., ..., 0.04, ..., ...),
+                "c: in step 13 the threshold is larger than the weight, and the weight becomes 0.",
+            ),
+            ((..., ..., ..., 1 - 20 * 0.08, ...), f"d: here the weight {crossed}"),
+            ((..., ..., ..., 0.0, ...), "d: a plain step of 0.08 jumps over zero. Where from, and where to?"),
+            ((..., ..., ..., -0.04, ...), "d: count the jumps: after 12 steps the weight is 0.04. Where after 20?"),
+            ((..., ..., ..., ..., 1 - 0.1 * 2 * 0.001), "e: Adam divides the gradient by its own size."),
+            ((..., ..., ..., ..., 0.0), "e: one step of Adam is about as long as the learning rate."),
+        ],
+        lambda got: next(
+            f"{case}: {float(value):.2f} is off; the others may be, too. Write down the first two steps."
+            for case, value, wanted in zip("abcde", got, right, strict=True)
+            if abs(value - wanted) > 0.005
+        ),
+        rtol=0,
+        atol=0.005,
+    )
 
 
-@table
-def soft_threshold():
-    """04.2: answer(w (d,), threshold) returns the minimiser v (d,) of (v - w)**2 / 2 + threshold * abs(v)."""
-    rng = np.random.default_rng(42)
-    for w, t in ((np.array([-2.0, -0.3, 0.0, 0.4, 1.5]), 0.5), (2 * rng.normal(size=20), 1.0)):
-        size, sign = np.abs(w), np.sign(w)
-        right = sign * np.maximum(size - t, 0)
-        as_l2 = "this is what L2 does: every weight shrinks in proportion, and none becomes zero."
-        yield Case(
-            (w, t),
-            right,
-            [
-                (
-                    sign * (size - t),
-                    "small weights change their sign here. They should stop at zero: cut off with maximum(..., 0).",
-                ),
-                (
-                    np.maximum(size - t, 0),
-                    "the sizes are right, but negative weights come out positive: put the sign back.",
-                ),
-                (
-                    np.maximum(w - t, 0),
-                    "all negative weights become zero. Threshold the absolute value, then put the sign back.",
-                ),
-                (
-                    np.where(size > t, w, 0),
-                    "this is the hard threshold: large weights stay as they are. Here they move towards zero too, "
-                    "by the threshold.",
-                ),
-                (w / (1 + 2 * t), as_l2),
-                (w / (1 + t), as_l2),
-                (
-                    np.where(size > t, w + t * sign, 0),
-                    "large weights grow. They should move towards zero, by the threshold.",
-                ),
-            ],
-            f"for w = {w[:5].round(2)} and threshold {t} it should begin with {right[:5].round(2)}.",
-        )
+# A function, no table: what counts is which sets it uses, and how often.
+def tuning(answer):
+    """04.2: answer(fit, loss, training, validation, test, lambdas) returns (chosen lambda, its loss on test)."""
+    lambdas = [0.1, 0.3, 1.0, 3.0, 10.0]
+    losses = {
+        "training": [0.1, 0.2, 0.4, 0.7, 1.3],
+        "validation": [0.9, 0.7, 0.6, 0.8, 1.5],
+        "test": [0.95, 0.85, 0.75, 0.65, 1.4],
+    }
+    used = {name: 0 for name in losses}
+    fitted = []
 
+    def fit(data, lam):
+        fitted.append(data)
+        return lam
 
-# A function, no table: which entries are dropped is random.
-def inverted_dropout(answer):
-    """04.3: answer(A (n, m), p, rng) returns A with inverted dropout, (n, m)."""
-    A = np.random.default_rng(43).uniform(1, 2, size=(400, 50))
-    for p in (0.25, 0.6, 0.0):
-        result = ask(answer, A, p, np.random.default_rng(1), like=A)
-        ratio = result / A
-        kept = ratio != 0
-        share, scale = kept.mean(), ratio[kept]
-        if p == 0:
-            if not near(result, A):
-                raise Hint("with p = 0 nothing should change.")
-            continue
-        if kept.all():
-            raise Hint(f"nothing was dropped with p = {p}.")
-        if not kept.any():
-            raise Hint(f"everything was dropped with p = {p}. Is a new random number drawn for each entry?")
-        columns, rows = kept.mean(axis=0), kept.mean(axis=1)
-        if np.isin(columns, (0, 1)).all():
-            raise Hint("each unit is dropped for the whole batch or not at all. Draw a mask of the shape of A.")
-        if np.isin(rows, (0, 1)).all():
-            raise Hint("each example is dropped as a whole or not at all. Draw a mask of the shape of A.")
-        if abs(share - (1 - p)) > 0.03:
-            if abs(share - p) <= 0.03:
-                raise Hint("the share p is kept here. p is the probability to be dropped.")
-            raise Hint(f"a share of {1 - share:.2f} was dropped, it should be {p}.")
-        if near(scale, np.full_like(scale, 1 / (1 - p))):
-            continue
-        if near(scale, np.ones_like(scale)):
-            raise Hint("the survivors keep their size, so the mean falls. Inverted dropout divides them by 1 - p.")
-        if near(scale, np.full_like(scale, 1 - p)):
-            raise Hint("the survivors are multiplied by 1 - p. In training they are divided by it.")
-        if near(scale, np.full_like(scale, 1 / p)):
-            raise Hint("the survivors are divided by p, the share that is dropped. Divide by the share that is kept.")
+    def loss(model, data):
+        used[data] += 1
+        return losses[data][lambdas.index(model)]
+
+    chosen, reported = ask(answer, fit, loss, "training", "validation", "test", lambdas, like=(0.0, 0.0))
+    at = int(np.argmin(np.abs(np.array(lambdas) - chosen)))
+    if set(fitted) - {"training"}:
+        raise Hint("a model was fitted to validation or test data. Only the training set fits models here.")
+    if not near(chosen, lambdas[at]):
+        raise Hint(f"it should return one of the values of λ and a loss; the first number is {float(chosen):g}.")
+    if at == len(lambdas) - 1:
+        raise Hint("this is the λ with the largest loss. A loss should be small.")
+    if used["test"] > 1:
+        raise Hint(f"the test set was used {used['test']} times. Once is enough, for the model that was chosen.")
+    if at == int(np.argmin(losses["training"])):
+        raise Hint("this λ has the lowest loss in training. The training loss always chooses the weakest penalty.")
+    if at != int(np.argmin(losses["validation"])):
+        raise Hint("this is not the λ with the lowest validation loss.")
+    if near(reported, losses["validation"][at]):
         raise Hint(
-            f"survivors should be {1 / (1 - p):.3f} times their old value when p = {p}; "
-            f"they are {scale.mean():.3f} times in the mean."
+            "the λ is right. But its validation loss was chosen for being low: report a loss that no choice saw."
         )
+    if not near(reported, losses["test"][at]):
+        raise Hint("the λ is right. Report the loss of the model with this λ on the test set.")
+
+
+# A function, no table: the answer calls a function that it is given.
+def ablation(answer):
+    """04.3: answer(settings, loss) returns how much the loss rises without each part, (len(settings),)."""
+    for settings in (
+        {"shift": 1, "dropout": 0.1, "decay": 0.3},
+        {"decay": 1.0, "L1": 0.001, "shift": 2, "dropout": 0.4},
+    ):
+        names = list(settings)
+
+        def loss(chosen, names=names):
+            if not isinstance(chosen, dict):
+                raise TypeError("loss takes a dict of settings")
+            return _fake_loss([bool(chosen.get(name)) for name in names])
+
+        got = ask(answer, settings, loss, like=np.zeros(len(names)))
+        on = np.eye(len(names), dtype=bool)
+        whole, nothing = _fake_loss([True] * len(names)), _fake_loss([False] * len(names))
+        without = np.array([_fake_loss(~row) for row in on])
+        alone = np.array([_fake_loss(row) for row in on])
+        steps = [_fake_loss([i > k for i in range(len(names))]) for k in range(len(names))]
+        if near(got, without - whole):
+            continue
+        if near(got, whole - without):
+            raise Hint("the sign is reversed. If the loss rises without a part, its number is positive.")
+        if near(got, without):
+            raise Hint("these are the losses without each part. Subtract the loss of the whole.")
+        if near(got, nothing - alone) or near(got, alone - nothing):
+            raise Hint(
+                "this adds one part at a time to nothing. Asked is what is missing when one part is taken from the "
+                "whole; parts that do the same work make the two differ."
+            )
+        if near(got, np.array(steps) - whole) or near(got, np.diff([whole, *steps])):
+            raise Hint("the parts stay switched off: each was taken away together with those before it.")
+        if near(got, np.zeros(len(names))):
+            raise Hint("nothing changes. Does the loss get settings in which the part is 0?")
+        raise Hint(
+            f"for {', '.join(names)} the loss of the whole is {whole:.3f}, without {names[0]} {without[0]:.3f}; "
+            f"the first number should be {without[0] - whole:.3f}, it is {got[0]:.3f}."
+        )
+
+
+def _fake_loss(on):
+    """A loss for parts that are on or off: each helps, and less when others do."""
+    gains = np.array([0.05, 0.03, 0.07, 0.02])[: len(on)] * np.asarray(on)
+    return 0.6 - gains.sum() + 0.2 * (gains.sum() ** 2 - np.sum(gains**2)) ** 0.5
 
 
 @table
@@ -221,9 +238,9 @@ def ridge_fit(answer):
 
 
 GRADERS = {
-    "04.1": penalised_gradient,
-    "04.2": soft_threshold,
-    "04.3": inverted_dropout,
+    "04.1": predictions,
+    "04.2": tuning,
+    "04.3": ablation,
     "04.4": early_stop,
     "04.5": ridge_fit,
 }
