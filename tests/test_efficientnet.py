@@ -84,6 +84,6 @@ def test_a_pickle_that_is_a_program_is_refused(import_recipe, tmp_path):
     with pytest.raises(pickle.UnpicklingError, match="mkdir is none of the things"):
         recipe.tensors(torch_file(collections.OrderedDict(a=Program()), {}))
     assert not (tmp_path / "run").exists()
-    with pytest.raises((ValueError, pickle.UnpicklingError)):
+    with pytest.raises(ValueError, match="no file of torch"):
         recipe.tensors(pickle.dumps({"a": 1}))
     assert recipe.tensors(torch_file(collections.OrderedDict(), {})) == {}
