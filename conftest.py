@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-SLOW = "bert cluster exercises gan gpt grade image_folder layers make_records mutants new offline run session".split()
-SLOW += ["recompute", "training"]
+SLOW = "bert cluster efficientnet exercises gan gpt grade image_folder layers make_records mutants new".split()
+SLOW += "offline recompute run session training".split()
 
 
 def pytest_configure():

@@ -46,7 +46,8 @@ def photos(tmp_path_factory):
     return root
 
 
-def test_own_folder(photos, tmp_path):
+@pytest.mark.parametrize("network", ["pretrained", "small"])
+def test_own_folder(photos, tmp_path, network):
     new = tmp_path / "neue Bilder"
     new.mkdir()
     for k in range(3):
@@ -54,7 +55,7 @@ def test_own_folder(photos, tmp_path):
     (new / "Notiz.txt").write_text("kein Bild")
     before = {file: file.stat().st_mtime_ns for file in photos.rglob("*")}
     given = {"DATA_DIR": "Früchte", "PREDICT_DIR": str(new), "SIZE": "32", "EPOCHS": "3", "FOLDS": "3", "TURN": "true"}
-    given["GROUP"] = r"Foto [01]\."
+    given |= {"GROUP": r"Foto [01]\.", "NETWORK": network}
     arguments = [word for name, value in given.items() for word in ("-p", name, value)]
     status, printed = run(tmp_path / "out", *arguments, cwd=photos.parent)
     assert status == 0, printed
@@ -72,6 +73,13 @@ def test_own_folder(photos, tmp_path):
     assert all(row["class"] in CLASSES for row in rows[:3])
     assert rows[3]["class"] == "" and rows[3]["why"]
     assert [name for name in rows[0] if name.startswith("p(")] == [f"p({name})" for name in CLASSES]
+
+    with (out / "doubtful.csv").open(encoding="utf-8", newline="") as lines:
+        doubtful = list(csv.DictReader(lines))
+    assert {row["path"] for row in doubtful} <= set(manifest)
+    assert all(row["answer"] != row["class of its folder"] == row["path"].split("/")[0] for row in doubtful)
+    own = [float(row["p(class of its folder)"]) for row in doubtful]
+    assert own == sorted(own)
 
     saved = image_folder.restore(out / "model")
     assert saved.classes == CLASSES and saved.size == 32
@@ -101,7 +109,8 @@ def code_with(*words):
 @pytest.mark.parametrize(
     ("parameter", "value", "sentence"),
     [
-        ("SIZE", 7, "SIZE is 7: give it 8 or more"),
+        ("SIZE", 31, "SIZE is 31: give it 32 or more"),
+        ("NETWORK", "big", "NETWORK is 'big': give it 'pretrained' or 'small'"),
         ("EPOCHS", 0, "EPOCHS is 0: give it 1 or more"),
         ("DATA_DIR", "one", "has one class, 'cats'"),
         ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
@@ -138,8 +147,48 @@ def test_many_classes_with_odd_names(tmp_path):
             with open(file, "xb") as stream:
                 Image.fromarray(rng.integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(stream, "PNG")
         (kind / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
-    arguments = ["-p", "DATA_DIR", str(root), "-p", "EPOCHS", "1", "-p", "FOLDS", "2", "-p", "SIZE", "16"]
+    arguments = [
+        "-p",
+        "DATA_DIR",
+        str(root),
+        "-p",
+        "EPOCHS",
+        "1",
+        "-p",
+        "FOLDS",
+        "2",
+        "-p",
+        "SIZE",
+        "16",
+        "-p",
+        "NETWORK",
+        "small",
+    ]
     status, printed = run(tmp_path / "out", *arguments)
     assert status == 0, printed
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["my_pictures"]
     assert report["claims"] and all(claim["ok"] for claim in report["claims"])
+
+
+def test_two_classes_and_a_class_that_a_fold_lacks(tmp_path):
+    """The dense layer of the pretrained network where the logistic regression has one column, or misses a class."""
+    code = code_with("def learn_head", "def logits_of")
+    rng = np.random.default_rng(6)
+    labels = np.repeat([0, 1, 2], 20)
+    features = rng.normal(size=(60, 5)) + labels[:, None]
+    for classes, rows in ((["a", "b"], labels < 2), (["a", "b", "c"], labels < 2), (["a", "b", "c"], labels >= 0)):
+        space = {"np": np, "features": features, "labels": labels, "classes": classes, "pretrained": True}
+        exec(
+            "from sklearn.linear_model import LogisticRegression\nfrom sklearn.preprocessing import StandardScaler",
+            space,
+        )
+        for cell in code:
+            exec(cell, space)
+        rows = np.flatnonzero(rows)
+        logits = space["logits_of"](rows, space["learn_head"](rows))
+        scaled = space["StandardScaler"]().fit_transform(features[rows])
+        model = space["LogisticRegression"](C=0.03, max_iter=1000).fit(scaled, labels[rows])
+        assert logits.shape == (len(rows), len(classes))
+        np.testing.assert_array_equal(logits.argmax(axis=1), model.predict(scaled))
+        chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(chances[:, model.classes_], model.predict_proba(scaled), atol=1e-6)
