@@ -26,7 +26,7 @@ CODE = [
     "few_images",
     "softmax",
 ]
-OTHER_RATES = 0.0005, 0.001  # constant ones, beside the 0.002 of the plan; falling ones start at twice as much
+OTHER_RATES = 0.00025, 0.0005, 0.001  # constant ones, beside the 0.002 of the plan; falling ones start at twice as much
 
 code = record.definitions("03", CODE)[1]
 
