@@ -95,7 +95,7 @@ MISTAKES = [
     ("03.2", with_other(start=False), "set_weights"),
     ("03.2", with_other(epochs=30), "Compare: the start|set_weights"),
     ("03.2", lambda weights, X, y: keras_program(weights, X, y)[:2], "4 values"),
-    ("03.3", as_printed, "twice in the test"),
+    ("03.3", as_printed, "twice in the test|both in"),
     ("03.3", half_mended, "both in"),
     ("03.3", lambda n, v, t, rng: three(n, v, t, rng)[:2], "three arrays"),
     ("03.3", lambda n, v, t, rng: np.split(np.arange(n), [n - v - t, n - t]), "shuffle first"),

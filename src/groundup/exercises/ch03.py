@@ -84,7 +84,7 @@ def train_in_keras():
     rng = np.random.default_rng(32)
     for d, hidden, classes, n in ((6, 8, 3, 120), (4, 5, 2, 100)):
         shapes = (d, hidden), (hidden,), (hidden, classes), (classes,)
-        weights = [(0.6 * rng.normal(size=shape)).astype(np.float32) for shape in shapes]
+        weights = tuple((0.6 * rng.normal(size=shape)).astype(np.float32) for shape in shapes)
         X = rng.normal(size=(n, d)).astype(np.float32)
         y = (X[:, : classes - 1] > 0).sum(axis=1)
         right = _trained(weights, X, y)
@@ -101,7 +101,7 @@ def train_in_keras():
             right,
             [
                 (
-                    tuple(weights),
+                    weights,
                     "these are the weights it was given: train the model, and return model.get_weights() afterwards.",
                 ),
                 (_trained(weights, X, y, epochs=1), "this is one epoch, Keras' default; the program has three."),
