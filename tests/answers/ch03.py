@@ -48,14 +48,14 @@ def half_mended(n, validation, test, rng):
     return np.setdiff1d(np.arange(n), test_rows), rng.choice(n, validation, replace=False), test_rows
 
 
-def ablation(X, y, X_new, y_new, on_new=True, epochs=40):
+def ablation(X, y, X_new, y_new, on_new=True):
     import keras
 
     def accuracy(*hidden):
         model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(2)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.03), loss, metrics=["accuracy"], steps_per_execution=8)
-        model.fit(X, y, batch_size=50, epochs=epochs, verbose=0)
+        model.compile(keras.optimizers.Adam(0.03), loss, metrics=["accuracy"], steps_per_execution=40)
+        model.fit(X, y, batch_size=10, epochs=6, verbose=0)
         return model.evaluate(*((X_new, y_new) if on_new else (X, y)), verbose=0)[1]
 
     layer = keras.layers.Dense
