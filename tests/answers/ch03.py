@@ -2,33 +2,35 @@
 
 import numpy as np
 
-
-def loss(logits, labels, mean=np.mean, axis=1):
-    largest = logits.max(axis=axis, keepdims=True)
-    log_sum = largest + np.log(np.exp(logits - largest).sum(axis=axis, keepdims=True))
-    return mean((log_sum - logits)[np.arange(len(labels)), labels])
+FIVE = [7850, 54_986, 25_450, 290, 4160]
+SIX = ["softmax", "few", "healthy", "shuffled", "scale", "rate"]
 
 
-def softmax_first(logits, labels, smallest=0.0):
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return -np.mean(np.log(np.maximum(p[np.arange(len(labels)), labels], smallest)))
+def but(values, **changes):
+    """An answer that returns these values but for some, named by the letter of their place: A, B, ..."""
+    changed = [changes.get("ABCDEF"[i], value) for i, value in enumerate(values)]
+    return lambda: changed
 
 
-def stable_softmax_first(logits, labels, smallest=0.0):
-    return softmax_first(logits - logits.max(axis=1, keepdims=True), labels, smallest)
+def keras_program(
+    weights, X, y, optimizer=None, logits=True, activation="relu", start=True, batch_size=40, epochs=3, shuffle=False
+):
+    import keras
+
+    (d, hidden), classes = weights[0].shape, len(weights[3])
+    model = keras.Sequential(
+        [keras.Input((d,)), keras.layers.Dense(hidden, activation=activation), keras.layers.Dense(classes)]
+    )
+    if start:
+        model.set_weights(weights)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    model.compile(optimizer or keras.optimizers.SGD(0.2), loss)
+    model.fit(X, y, batch_size=batch_size, epochs=epochs, shuffle=shuffle, verbose=0)
+    return model.get_weights()
 
 
-def of_truth(logits, labels):
-    return logits[np.arange(len(labels)), labels].mean()
-
-
-def one_largest(logits, labels):
-    largest = logits.max()
-    return largest + np.log(np.exp(logits - largest).sum(axis=1)).mean() - of_truth(logits, labels)
-
-
-def rows(pictures):
-    return pictures.reshape(len(pictures), -1) / 255
+def with_other(**settings):
+    return lambda weights, X, y: keras_program(weights, X, y, **settings)
 
 
 def three(n, validation, test, rng):
@@ -36,70 +38,65 @@ def three(n, validation, test, rng):
     return order[validation + test :], order[:validation], order[validation : validation + test]
 
 
-def softmax(logits):
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return p / p.sum(axis=1, keepdims=True)
+def as_printed(n, validation, test, rng):
+    test_rows = rng.integers(0, n, test)
+    return np.setdiff1d(np.arange(n), test_rows), rng.choice(n, validation, replace=False), test_rows
 
 
-def surest(logits, labels, k, by=lambda z: softmax(z).max(axis=1), only_wrong=True):
-    picked = np.flatnonzero((logits.argmax(axis=1) != labels) | (not only_wrong))
-    return picked[np.argsort(-by(logits)[picked], kind="stable")][:k]
+def half_mended(n, validation, test, rng):
+    test_rows = rng.choice(n, test, replace=False)
+    return np.setdiff1d(np.arange(n), test_rows), rng.choice(n, validation, replace=False), test_rows
 
 
-def true_class(logits, labels, k):
-    return surest(logits, labels, k, by=lambda z: -softmax(z)[np.arange(len(labels)), labels])
+def ablation(X, y, X_new, y_new, on_new=True):
+    import keras
+
+    def accuracy(*hidden):
+        model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(2)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.03), loss, metrics=["accuracy"], steps_per_execution=40)
+        model.fit(X, y, batch_size=10, epochs=6, verbose=0)
+        return model.evaluate(*((X_new, y_new) if on_new else (X, y)), verbose=0)[1]
+
+    layer = keras.layers.Dense
+    return accuracy(), accuracy(layer(32)), accuracy(layer(32, activation="relu"))
 
 
-def in_the_list(logits, labels, k):
-    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-    return np.argsort(-softmax(logits)[wrong].max(axis=1), kind="stable")[:k]
+def shares(*right):
+    return lambda X, y, X_new, y_new: tuple(count / len(y_new) for count in right)
 
 
-def line(sizes, seconds, size, k, after=lambda a, b, size, k: a / k + b * size):
-    b, a = np.polyfit(sizes, seconds, 1)
-    return a, b, (a + b * size) / after(a, b, size, k)
-
-
-def through_origin(sizes, seconds, size, k):
-    return 0.0, np.sum(sizes * seconds) / np.sum(sizes**2), 1.0
-
-
-SOLUTIONS = {"03.1": loss, "03.2": rows, "03.3": three, "03.4": surest, "03.5": line}
+SOLUTIONS = {"03.1": but(FIVE), "03.2": keras_program, "03.3": three, "03.4": but(SIX), "03.5": ablation}
 
 MISTAKES = [
-    ("03.1", softmax_first, "single precision… NaN or infinity"),
-    ("03.1", lambda z, y: softmax_first(z.astype(float), y), "(2000, 0)… NaN or infinity"),
-    ("03.1", stable_softmax_first, "NaN or infinity"),
-    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-7), "should be 200, not 16.1…Softmax first loses"),
-    ("03.1", lambda z, y: stable_softmax_first(z, y, 1e-30), "should be 200, not 69.1"),
-    ("03.1", lambda z, y: stable_softmax_first(z.astype(float), y, 1e-300), "should be 2,000, not 690.8"),
-    ("03.1", one_largest, "(2000, 0)…its own largest"),
-    ("03.1", lambda z, y: -loss(z, y), "sign"),
-    ("03.1", lambda z, y: loss(z, y, mean=np.sum), "asked is their mean"),
-    ("03.1", lambda z, y: loss(z, y) / z.shape[1], "number of classes"),
-    ("03.1", lambda z, y: loss(z, y) / np.log(2), "in bits"),
-    ("03.1", lambda z, y: loss(z, y) + of_truth(z, y), "is left out"),
-    ("03.1", lambda z, y: loss(z, y) - z.max(axis=1).mean(), "add it again"),
-    ("03.1", lambda z, y: loss(z, y, axis=0), "axis 1"),
-    ("03.1", lambda z, y: -softmax(z)[np.arange(len(y)), y].mean(), "minus the probability"),
-    ("03.1", lambda z, y: 7, "alone it should be"),
-    ("03.1", lambda z, y: loss(z, y, mean=lambda each: each), "a single numbe"),
-    ("03.2", lambda x: x / 255, "end to end"),
-    ("03.2", lambda x: rows(x).T, "examples are rows"),
-    ("03.2", lambda x: x.reshape(-1) / 255, "Keep the first axis"),
-    ("03.2", lambda x: rows(x)[:, 1:], "shape (5, 784), not (5, 783)"),
-    ("03.2", lambda x: x.reshape(len(x), -1), "still in 0..255"),
-    ("03.2", lambda x: x.reshape(len(x), -1).astype(float), "still in 0..255"),
-    ("03.2", lambda x: x.reshape(len(x), -1) // 255, "whole numbers"),
-    ("03.2", lambda x: rows(x) * 255 / 256, "not 256"),
-    ("03.2", lambda x: x.reshape(len(x), -1) / x.max(), "largest pixel of the batch"),
-    ("03.2", lambda x: 1 - rows(x), "exchanged"),
-    ("03.2", lambda x: 2 * rows(x) - 1, "-1..1"),
-    ("03.2", lambda x: rows(x.transpose(0, 2, 1)), "by columns"),
-    ("03.2", lambda x: x.reshape(784, -1).T / 255, "wrong places"),
-    ("03.2", lambda x: rows(x) ** 2, "values are not"),
-    ("03.2", lambda x: rows(x) / 0, "NaN or infinity"),
-    ("03.2", lambda x: "pictures", "a st"),
+    ("03.1", lambda: FIVE[:4], "five numbers"),
+    ("03.1", but(FIVE, A=7840), "bias for each"),
+    ("03.1", but(FIVE, A=784), "a weight for every pair"),
+    ("03.1", but(FIVE, B=55_050), "use_bias=False"),
+    ("03.1", but(FIVE, B=54_912), "the other two have theirs"),
+    ("03.1", but(FIVE, B=50_240), "add three layers"),
+    ("03.1", but(FIVE, C=25_450 + 32), "no parameters to learn"),
+    ("03.1", but(FIVE, C=25_440), "784 to 32, and 32 to 10"),
+    ("03.1", but(FIVE, D=7850), "the last axis alone"),
+    ("03.1", but(FIVE, D=280), "ten biases"),
+    ("03.1", but(FIVE, D=28 * 290), "same weights for each"),
+    ("03.1", but(FIVE, E=8320), "called twice"),
+    ("03.1", but(FIVE, E=4096), "biases too"),
+    ("03.1", but(FIVE, E=64), "one Dense(64)"),
+    ("03.1", lambda: sum(FIVE), "a list of ints"),
+    ("03.2", lambda weights, X, y: weights, "weights it was given"),
+    ("03.2", with_other(epochs=1), "one epoch"),
+    ("03.2", with_other(batch_size=None), "batches of 32"),
+    ("03.2", with_other(optimizer="sgd"), "0.01"),
+    ("03.2", with_other(optimizer="adam"), "this is Adam"),
+    ("03.2", with_other(activation=None), "no activation"),
+    ("03.2", with_other(logits=False), "from_logits=True"),
+    ("03.2", with_other(shuffle=True), "fit shuffles"),
+    ("03.2", with_other(start=False), "set_weights"),
+    ("03.2", with_other(epochs=30), "Compare: the start|set_weights"),
+    ("03.2", lambda weights, X, y: keras_program(weights, X, y)[:2], "4 values"),
+    ("03.3", as_printed, "twice in the test|both in"),
+    ("03.3", half_mended, "both in"),
     ("03.3", lambda n, v, t, rng: three(n, v, t, rng)[:2], "three arrays"),
     ("03.3", lambda n, v, t, rng: np.split(np.arange(n), [n - v - t, n - t]), "shuffle first"),
     ("03.3", lambda n, v, t, rng: np.split(rng.permutation(n) + 1, [n - v - t, n - t]), "outside"),
@@ -113,26 +110,21 @@ MISTAKES = [
     ("03.3", lambda n, v, t, rng: [rng.random(n) < 0.5] * 3, "masks"),
     ("03.3", lambda n, v, t, rng: [rng.random(m) for m in (n - v - t, v, t)], "whole numbers"),
     ("03.3", lambda n, v, t, rng: [part[:, None] for part in three(n, v, t, rng)], "of shape (m,)"),
-    ("03.4", lambda z, y, k: surest(z, y, k)[::-1], "another orde"),
-    ("03.4", lambda z, y, k: surest(z, y, k, by=lambda z: -softmax(z).max(axis=1)), "least"),
-    ("03.4", lambda z, y, k: surest(z, y, k, only_wrong=False), "right answers are among them"),
-    ("03.4", in_the_list, "whole set"),
-    ("03.4", lambda z, y, k: surest(z, y, k, by=lambda z: z.max(axis=1)), "largest logit"),
-    ("03.4", true_class, "true class"),
-    ("03.4", lambda z, y, k: surest(z, y, k, by=lambda z: np.zeros(len(z))), "first mistakes"),
-    ("03.4", lambda z, y, k: np.arange(k), "begin with"),
-    ("03.4", lambda z, y, k: surest(z, y, len(y)), "shape"),
-    ("03.5", lambda *args: (line(*args)[1], line(*args)[0], 1.0), "exchanged"),
-    ("03.5", through_origin, "no fixed cost"),
-    ("03.5", lambda *args: (1.0, 2.0, 3.0), "through all 5 points"),
-    ("03.5", lambda *args: (*line(*args)[:2], 1 / line(*args)[2]), "one over it"),
-    ("03.5", lambda *args: line(*args, after=lambda a, b, size, k: b * size), "does not vanish"),
-    ("03.5", lambda *args: (*line(*args)[:2], args[3]), "only the fixed cost is shared"),
-    (
-        "03.5",
-        lambda *args: (*line(*args)[:2], sum(line(*args)[:2]) / (line(*args)[0] / args[3] + line(*args)[1])),
-        "cost b * batch_size",
-    ),
-    ("03.5", lambda *args: (*line(*args)[:2], 1.0), "the speed-up is not"),
-    ("03.5", lambda *args: line(*args)[2], "3 values"),
+    ("03.4", lambda: SIX[:5], "six words"),
+    ("03.4", but(SIX, A="smooth"), "not in the table"),
+    ("03.4", but(SIX, A="few"), "there twice"),
+    ("03.4", but(SIX, A="healthy", C="softmax"), "A: both losses"),
+    ("03.4", but(SIX, B="healthy", C="few"), "B: the training loss"),
+    ("03.4", but(SIX, D="rate", F="shuffled"), "D: look at the scale"),
+    ("03.4", but(SIX, C="rate", F="healthy"), "F: look at the scale"),
+    ("03.4", but(SIX, C="scale", E="healthy"), "E: training goes well"),
+    ("03.5", shares(70, 70), "three accuracies"),
+    ("03.5", lambda *args: (55.1, 54.0, 99.2), "percentages"),
+    ("03.5", lambda *args: (-0.1, 0.5, 0.9), "negative"),
+    ("03.5", lambda *args: (0.5, 0.5, 1.0), "X_new"),
+    ("03.5", lambda *args: ablation(*args, on_new=False), "X_new"),
+    ("03.5", shares(126, 70, 71), "the order is"),
+    ("03.5", shares(126, 70, 127), "without a hidden layer"),
+    ("03.5", shares(70, 126, 127), "is not linear"),
+    ("03.5", shares(70, 71, 90), "nine in ten"),
 ]

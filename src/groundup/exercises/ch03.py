@@ -4,115 +4,131 @@ import itertools
 
 import numpy as np
 
-from .engine import Case, Hint, NotFinite, WrongShape, call, near, numbers, table
+from .engine import Case, Hint, call, numbers, table
+
+NETWORKS = 7850, 54_986, 25_450, 290, 4160  # parameters of the networks A to E of 03.1
 
 
 @table
-def loss_from_logits():
-    """03.1: answer(logits (n, K), labels (n,)) returns the mean cross-entropy, a float, from any logits."""
-    rng = np.random.default_rng(31)
-    for n, classes in ((5, 4), (1, 3), (8, 10)):
-        logits, labels = 2 * rng.normal(size=(n, classes)) + 3, rng.integers(0, classes, n)
-        largest = logits.max(axis=1)
-        without = np.log(np.exp(logits - largest[:, None]).sum(axis=1))  # ln of the sum, less the largest logit
-        of_truth = logits[np.arange(n), labels]
-        each = largest + without - of_truth
-        right = each.mean()
-        down = np.log(np.exp(logits).sum(axis=0))[labels]
-        yield Case(
-            (logits, labels),
-            right,
-            [
-                (-right, "the sign is the wrong way round: a loss is minus a logarithm of a probability."),
-                (right * n, "this is the sum over the examples; asked is their mean."),
-                (right / classes, "this divides by the number of classes too: an example has one right class."),
-                (right / np.log(2), "this is in bits: the logarithm is the natural one, np.log."),
-                (
-                    np.mean(largest + without),
-                    "the logit of the right class is left out: subtract it from the logarithm of the sum.",
-                ),
-                (
-                    np.mean(without - of_truth),
-                    "the largest logit was subtracted inside the exponential; add it again outside the logarithm.",
-                ),
-                (
-                    np.mean(down - of_truth),
-                    "the sum runs over the examples. Softmax is over the classes of one example, axis 1.",
-                ),
-                (-np.exp(-each).mean(), "this is minus the probability; the loss is minus its logarithm."),
-            ],
-            f"for logits {logits[0].round(2).tolist()} and class {labels[0]} alone it should be {each[0]:.4f}.",
-        )
-    extreme = (
-        ("(200, 0), in single precision", np.array([[200, 0]], np.float32), 200),
-        ("(2000, 0) and (0, -2000)", np.array([[2000.0, 0], [0, -2000]]), 2000),
+def parameters():
+    """03.1: answer() returns the parameters of five networks, a list of ints."""
+    A, B, C, D, E = NETWORKS
+
+    def at(i, *values):
+        return lambda got: got[i] in values
+
+    yield Case(
+        (),
+        list(NETWORKS),
+        [
+            (lambda got: len(got) != 5, "five networks, five numbers: [A, B, C, D, E]."),
+            (at(0, A - 10), "A: a dense layer also has a bias for each of its outputs."),
+            (lambda got: got[0] != A, "A: 784 inputs, 10 outputs: a weight for every pair, and 10 biases."),
+            (at(1, B + 64), "B: the layer in the middle was told use_bias=False, and has only its weights."),
+            (at(1, B - 74), "B: only the layer in the middle has no bias; the other two have theirs."),
+            (lambda got: got[1] != B, "B: add three layers, 784 to 64, 64 to 64 without biases, 64 to 10."),
+            (lambda got: got[2] > C, "C: Flatten and ReLU compute something, but have no parameters to learn."),
+            (lambda got: got[2] != C, "C: Flatten makes 784 numbers of a picture; then 784 to 32, and 32 to 10."),
+            (
+                at(3, A),
+                "D: there is no Flatten in it. Dense works on the last axis alone: build it, look at its output shape.",
+            ),
+            (at(3, D - 10), "D: the ten biases are missing."),
+            (
+                lambda got: got[3] != D,
+                "D: Dense works on the last axis, of 28 numbers, with the same weights for each of the 28 rows.",
+            ),
+            (at(4, 2 * E), "E: it is one layer, called twice. How often are its weights stored?"),
+            (at(4, E - 64, 2 * (E - 64)), "E: the layer has biases too."),
+            (
+                lambda got: got[4] != E,
+                "E: how many weights has one Dense(64) of 64 inputs, and how many layers are there?",
+            ),
+        ],
+        "one of the five is wrong.",
     )
-    for name, logits, right in extreme:
-        yield Case(
-            (logits, np.ones(len(logits), int)),
-            right,
-            [
-                (
-                    NotFinite,
-                    f"right for small logits; for {name}, and the second class, it returns NaN or infinity. The "
-                    "exponential overflows, or a probability is rounded to zero before its logarithm: subtract from "
-                    "each row its own largest logit, and take no softmax in between.",
-                )
-            ],
-            f"right for small logits; for {name}, and the second class, it should be {right:,}, not "
-            "{got:.1f}. Softmax first loses a small probability: it is rounded to zero, or clipped. Take "
-            "the logarithm of the sum, less the logit.",
-            rtol=1e-5,
-        )
+
+
+def _trained(weights, X, y, rate=0.2, size=40, epochs=3, relu=True, logits=True, adam=False):
+    """[W1, b1, W2, b2] after the program of 03.2, or after a mistaken one; without `logits`, as Keras clips outputs."""
+    p = [np.array(weight, dtype=float) for weight in weights]
+    m, v, t = [0 * w for w in p], [0 * w for w in p], 0
+    for _, first in itertools.product(range(epochs), range(0, len(X), size)):
+        x, labels = X[first : first + size].astype(float), np.eye(len(p[3]))[y[first : first + size]]
+        Z = x @ p[0] + p[1]
+        A = np.maximum(Z, 0) if relu else Z
+        out = A @ p[2] + p[3]
+        if logits:
+            q = np.exp(out - out.max(axis=1, keepdims=True))
+            G = q / q.sum(axis=1, keepdims=True) - labels
+        else:
+            q = np.clip(out, 1e-7, 1 - 1e-7)
+            G = (1 / q.sum(axis=1, keepdims=True) - labels / q) * ((out > 1e-7) & (out < 1 - 1e-7))
+        G = G / len(x)
+        H = G @ p[2].T * ((Z > 0) if relu else 1)
+        gradients, t = [x.T @ H, H.sum(axis=0), A.T @ G, G.sum(axis=0)], t + 1
+        for i, g in enumerate(gradients):
+            m[i], v[i] = 0.9 * m[i] + 0.1 * g, 0.999 * v[i] + 0.001 * g**2
+            step = m[i] / (1 - 0.9**t) / (np.sqrt(v[i] / (1 - 0.999**t)) + 1e-7) if adam else g
+            p[i] = p[i] - rate * step
+    return tuple(p)
+
+
+def _distance(one, other):
+    return np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(one, other, strict=True)))
 
 
 @table
-def prepare():
-    """03.2: answer(pictures (n, 28, 28) uint8) returns rows (n, 784) in 0..1."""
+def train_in_keras():
+    """03.2: answer(weights, X, y) returns the weights after 3 epochs of SGD at 0.2, batches of 40, in their order."""
     rng = np.random.default_rng(32)
-    dim = rng.integers(0, 100, (4, 28, 28)).astype(np.uint8)  # no pixel is 255 here
-    for pictures in (rng.integers(0, 256, (5, 28, 28)).astype(np.uint8), dim, dim[:1]):
-        n = len(pictures)
-        right = pictures.reshape(n, 784) / 255
+    for d, hidden, classes, n in ((6, 8, 3, 120), (4, 5, 2, 100)):
+        shapes = (d, hidden), (hidden,), (hidden, classes), (classes,)
+        weights = tuple((0.6 * rng.normal(size=shape)).astype(np.float32) for shape in shapes)
+        X = rng.normal(size=(n, d)).astype(np.float32)
+        y = (X[:, : classes - 1] > 0).sum(axis=1)
+        right = _trained(weights, X, y)
+        far = _distance(right, weights)
 
-        def shuffled(got, right=right):
-            return near(np.sort(got, axis=None), np.sort(right, axis=None), 1e-5)
+        def shuffled(got, right=right, far=far):
+            return _distance(got, right) < 0.4 * far
+
+        def elsewhere(got, weights=weights, far=far):
+            return _distance(got, weights) > 3 * far
 
         yield Case(
-            (pictures,),
+            (weights, X, y),
             right,
             [
                 (
-                    WrongShape((n, 28, 28)),
-                    "these are still pictures of 28 rows: lay the rows of each one end to end, (n, 784).",
+                    weights,
+                    "these are the weights it was given: train the model, and return model.get_weights() afterwards.",
                 ),
-                (WrongShape((784, n)), "examples are rows: this has one example in each column."),
+                (_trained(weights, X, y, epochs=1), "this is one epoch, Keras' default; the program has three."),
+                (_trained(weights, X, y, size=32), "these are batches of 32, Keras' default; the program has 40."),
+                (_trained(weights, X, y, rate=0.01), "this is SGD's default rate of 0.01; the program has 0.2."),
                 (
-                    WrongShape((784 * n,)),
-                    "this runs all pictures together. Keep the first axis, one row for each picture.",
+                    _trained(weights, X, y, rate=0.001, adam=True),
+                    "this is Adam. The program takes plain steps: keras.optimizers.SGD.",
                 ),
-                (WrongShape, f"{n} pictures should become shape {right.shape}, not {{got.shape}}."),
-                (right * 255, "the pixels are still in 0..255. Divide by 255."),
+                (_trained(weights, X, y, relu=False), "the hidden layer has no activation: by_hand.ReLU is one."),
                 (
-                    lambda got: not np.any((got > 0) & (got < 1)),
-                    "only whole numbers are left: an integer division, or a cast back to bytes.",
+                    _trained(weights, X, y, logits=False),
+                    "the loss took the logits for probabilities: say from_logits=True.",
                 ),
-                (right * 255 / 256, "the largest byte is 255, not 256; full ink should become exactly 1."),
                 (
-                    right * 255 / pictures.max(),
-                    "this divides by the largest pixel of the batch, so a picture's row depends on its neighbours. "
-                    "Divide by 255, always.",
+                    shuffled,
+                    "nearly right, not equal: the same steps with other batches. fit shuffles, unless told otherwise.",
                 ),
-                (1 - right, "ink and paper are exchanged: 0 should stay 0."),
-                (2 * right - 1, "this maps to -1..1. Asked is 0..1."),
                 (
-                    pictures.transpose(0, 2, 1).reshape(n, 784) / 255,
-                    "the pixels are read by columns; lay the *rows* of a picture end to end.",
+                    elsewhere,
+                    "these are far from the weights it was given: does the model start from them? Use set_weights.",
                 ),
-                (shuffled, "the right pixels in wrong places: reshape without transposing."),
             ],
-            "shape is right, values are not. Divide bytes by 255 and reshape, nothing else.",
-            rtol=1e-5,
+            "other weights than the program's. Compare: the start, the loss, the optimizer and its rate, the batches, "
+            "their order, the number of epochs.",
+            rtol=1e-3,
+            atol=1e-4,
         )
 
 
@@ -163,85 +179,82 @@ def _index_arrays(answer, *args):
     return [values.astype(np.int64) for values in parts]
 
 
-@table
-def surest_mistakes():
-    """03.4: answer(logits (n, 10), labels (n,), k) returns the k wrong answers of largest probability, surest first."""
-    rng = np.random.default_rng(34)
-    for n, k in ((60, 4), (200, 7)):
-        logits = 2 * rng.normal(size=(n, 10)) + 5 * rng.normal(size=(n, 1))  # a shift that softmax does not see
-        labels = np.where(rng.random(n) < 0.5, logits.argmax(axis=1), rng.integers(0, 10, n))
-        p = np.exp(logits - logits.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-        wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-
-        def first(order, wrong=wrong, k=k):
-            return wrong[np.argsort(order[wrong], kind="stable")][:k]
-
-        top, of_truth = p.max(axis=1), p[np.arange(n), labels]
-        right = first(-top)
-        yield Case(
-            (logits, labels, k),
-            right,
-            [
-                (
-                    lambda got, right=right: near(np.sort(got), np.sort(right)),
-                    "these are the right images in another order: the surest first.",
-                ),
-                (first(top), "these are the *least* confident mistakes: sort the other way round."),
-                (
-                    np.argsort(-top, kind="stable")[:k],
-                    "right answers are among them. Keep those whose argmax differs from the label.",
-                ),
-                (
-                    np.argsort(-top[wrong], kind="stable")[:k],
-                    "these are places in the list of mistakes. Translate them back into places in the whole set.",
-                ),
-                (
-                    first(-logits.max(axis=1)),
-                    "this sorts by the largest logit. Adding 5 to all logits of an image changes no probability: "
-                    "take the softmax first.",
-                ),
-                (
-                    first(of_truth),
-                    "this sorts by the probability of the true class. Asked is that of the answer given.",
-                ),
-                (wrong[:k], "these are the first mistakes, not the surest."),
-            ],
-            f"for {n} images and k={k} it should begin with {right[:3].tolist()}.",
-        )
+WORDS = "softmax", "few", "healthy", "shuffled", "scale", "rate"  # of the panels A to F of 03.4
+SYMPTOMS = (
+    "A: both losses fall together, level off, and stop far from zero. Which of the causes sets a lowest possible loss?",
+    "B: the training loss goes to zero, the validation loss stays far above it. What lets a network fit all it sees?",
+    "C: both fall, and end close together and low.",
+    "D: look at the scale. The validation loss starts at ln 10 and gets worse, the training loss falls by very little: "
+    "the network fits something that is not true of the validation images.",
+    "E: training goes well, but from the first epoch the validation loss is enormous: are these the same kind of rows?",
+    "F: look at the scale. Both losses fall together, and slowly, all the way.",
+)
 
 
 @table
-def speed_up():
-    """03.5: answer(batch_sizes (m,), seconds (m,), batch_size, k) returns (a, b, speed-up), three floats."""
-    rng = np.random.default_rng(35)
-    for fixed, each, size, k in ((1e-3, 5e-6, 16, 50), (4e-4, 2e-5, 128, 10)):
-        sizes = np.array([16.0, 32, 128, 512, 1024])
-        seconds = (fixed + each * sizes) * rng.uniform(0.97, 1.03, size=5)
-        b, a = np.polyfit(sizes, seconds, 1)
-        images = b * size
-        before, after = a + images, a / k + images
-        yield Case(
-            (sizes, seconds, size, k),
-            (a, b, before / after),
-            [
-                ((b, a, ...), "a and b are exchanged (np.polyfit returns the slope first)."),
-                (
-                    (..., np.sum(sizes * seconds) / np.sum(sizes**2), ...),
-                    "this line goes through the origin: it has no fixed cost a.",
-                ),
-                ((a, b, after / before), "this is the share of the time that is left; the speed-up is one over it."),
-                ((a, b, before / images), "the fixed cost does not vanish: it is paid once in k steps, a / k a step."),
-                ((a, b, k), "only the fixed cost is shared; the images still cost b each."),
-                ((a, b, (a + b) / (a / k + b)), "a step has batch_size images: they cost b * batch_size."),
-                (
-                    (a, b, ...),
-                    "a and b are right, the speed-up is not: the time of a step before, over the time of a step after.",
-                ),
+def causes():
+    """03.4: answer() returns what was done in six trainings, a list of words."""
+    yield Case(
+        (),
+        list(WORDS),
+        [
+            (lambda got: len(got) != 6, "six panels, six words, from A to F."),
+            (
+                lambda got: not set(got) <= set(WORDS),
+                "a word that is not in the table. The words are: " + ", ".join(sorted(WORDS)) + ".",
+            ),
+            (lambda got: len(set(got)) < 6, "each word belongs to one panel; one of yours is there twice."),
+            *[
+                (lambda got, i=i: got[i] != WORDS[i], symptom)
+                for i, symptom in sorted(enumerate(SYMPTOMS), key=lambda pair: pair[0] == 2)  # the healthy one last
             ],
-            f"a and b should be {a:.3e} and {b:.3e}: a least-squares line through all {len(sizes)} points.",
-            rtol=1e-4,
+        ],
+        "not all are right.",
+    )
+
+
+def disc_and_ring(n, rng):
+    """n points (n, 2), and their class (n,): 0 in a disc of radius 0.5, 1 in a ring from 0.7 to 1 around it."""
+    y = np.arange(n) % 2
+    radius = np.where(y == 0, 0.5 * np.sqrt(rng.random(n)), rng.uniform(0.7, 1, n))
+    angle = 2 * np.pi * rng.random(n)
+    return np.c_[radius * np.cos(angle), radius * np.sin(angle)].astype(np.float32), y
+
+
+# A function, no table: what a training reaches is known only by bounds.
+def ablation(answer):
+    """03.5: answer(X, y, X_new, y_new) returns three accuracies: no hidden layer, a linear one, one with ReLU."""
+    rng, many = np.random.default_rng(35), 127  # a prime: an accuracy on other points is no multiple of 1 / 127
+    X, y = disc_and_ring(400, rng)
+    result = call(answer, X, y, *disc_and_ring(many, rng))
+    if not isinstance(result, (tuple, list)) or len(result) != 3:
+        raise Hint("it should return three accuracies, in a tuple: no hidden layer, linear, ReLU.")
+    got = [float(numbers(value, ())) for value in result]
+    if max(got) > 1:
+        raise Hint("an accuracy is a share, from 0 to 1. Are these percentages, or losses?")
+    if min(got) < 0:
+        raise Hint("an accuracy is a share, from 0 to 1; one of these is negative.")
+    if np.abs(many * np.array(got) - np.round(many * np.array(got))).max() > 1e-3:
+        raise Hint(f"one of these is no share of the {many} new points. Measure on X_new and y_new, not on X and y.")
+    none, linear, bent = got
+    shown = f"{none:.3f}, {linear:.3f}, {bent:.3f}"
+    if max(none, linear) > 0.8 and bent < 0.8:
+        raise Hint(f"{shown}: the order is no hidden layer, linear hidden layer, hidden layer with ReLU.")
+    if none > 0.8:
+        raise Hint(f"{shown}: without a hidden layer only a straight line separates the classes. What is in the first?")
+    if linear > 0.8:
+        raise Hint(f"{shown}: the second network is not linear. Leave out the activation of its hidden layer.")
+    if bent < 0.9:
+        raise Hint(
+            f"{shown}: the third network should get more than nine in ten right. Has its hidden layer a ReLU, does its "
+            "loss fit its output, does it train long enough?"
         )
 
 
-GRADERS = {"03.1": loss_from_logits, "03.2": prepare, "03.3": three_sets, "03.4": surest_mistakes, "03.5": speed_up}
+GRADERS = {
+    "03.1": parameters,
+    "03.2": train_in_keras,
+    "03.3": three_sets,
+    "03.4": causes,
+    "03.5": ablation,
+}
