@@ -5,9 +5,9 @@ divides the training images, and sets the initial weights and the order of the b
 """
 
 import numpy as np
-import record
+from coursetools.recipes import record
 
-CODE = [
+NAMES = [
     "mnist",
     "images",
     "test_images",
@@ -28,12 +28,12 @@ CODE = [
 ]
 OTHER_RATES = 0.00025, 0.0005, 0.001  # constant ones, beside the 0.002 of the plan; falling ones start at twice as much
 
-code = record.definitions("03", CODE)[1]
+code = record.definitions("03", NAMES)[1]
 
 
 def measure(seed):
     """{"network: what": value}, at the end of the training where nothing else is said."""
-    space, _ = record.definitions("03", CODE, given={"SEED": seed})
+    space, _ = record.definitions("03", NAMES, given={"SEED": seed})
     plan = dict(space["PLAN"])
     for rate in OTHER_RATES:
         plan[f"256-128, constant {rate}"] = (256, 128), rate

@@ -5,9 +5,9 @@ The six trainings of exercise 03.4, by their panels. This file says what was don
 
 import keras
 import numpy as np
-import record
+from coursetools.recipes import record
 
-CODE = [
+NAMES = [
     "mnist",
     "images",
     "test_images",
@@ -19,12 +19,12 @@ CODE = [
     "mlp",
 ]
 
-code = record.definitions("03", CODE)[1]
+code = record.definitions("03", NAMES)[1]
 
 
 def measure(seed):
     """{"panel, epoch: part loss": value} of the six trainings."""
-    space, _ = record.definitions("03", CODE, given={"SEED": seed})
+    space, _ = record.definitions("03", NAMES, given={"SEED": seed})
     X, y, val = space["X"][:5000], space["y"][:5000], (space["X_val"], space["y_val"])
     permuted = np.random.default_rng(seed).permutation(y)
     plan = {  # training images, labels, batch size, validation, learning rate, layers of softmax
