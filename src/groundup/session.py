@@ -95,6 +95,7 @@ def import_keras(backend="tensorflow"):
                 import tensorflow as tf
 
                 tf.config.list_physical_devices()
+                tf.get_logger().setLevel("ERROR")  # it warns, in Jupyter on standard output, of many small models
         except Exception as error:
             failure = error
         finally:
