@@ -54,9 +54,10 @@ def ablation(X, y, X_new, y_new, on_new=True):
     def accuracy(*hidden):
         model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(2)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.03), loss, metrics=["accuracy"], steps_per_execution=40)
+        model.compile(keras.optimizers.Adam(0.03), loss)
         model.fit(X, y, batch_size=10, epochs=6, verbose=0)
-        return model.evaluate(*((X_new, y_new) if on_new else (X, y)), verbose=0)[1]
+        points, labels = (X_new, y_new) if on_new else (X, y)
+        return np.mean(np.asarray(model(points)).argmax(axis=1) == labels)
 
     layer = keras.layers.Dense
     return accuracy(), accuracy(layer(32)), accuracy(layer(32, activation="relu"))
