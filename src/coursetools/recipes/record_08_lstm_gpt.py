@@ -1,12 +1,14 @@
-"""Measures a record of chapter 08: bits per character on *Persuasion* of the networks of sections 8 and 13, by seed.
+"""Measures a record of chapter 08: the trainings of its sections 8 and 13, whole, by seed.
 
-Each seed has its own first weights and its own batches. `make records NB=08_lstm_gpt` calls this.
+Each seed has its own first weights and its own batches. Bits per character are those on *Persuasion*; a loss up to a
+step is the mean of the 20 steps that end there, in nats per token. `make records NB=08_lstm_gpt` calls this.
 """
 
 import contextlib
 import io
 
-from coursetools.recipes import record
+import numpy as np
+import record  # before groundup: it finds the package
 from groundup import session
 
 with contextlib.redirect_stdout(io.StringIO()):
@@ -38,7 +40,7 @@ NAMES = [
     "surprise",
     "judge",
     "go_on",
-    "rung",
+    "twenties",
 ]
 sizes = (1024,)  # of all the chapter's vocabularies the one that it trains with
 chapter, code = record.definitions("08", NAMES, {"sizes": sizes})
@@ -50,25 +52,39 @@ def fresh(name, build, seed):
     keras.utils.set_random_seed(seed)
     network = build()
     if name not in networks:
-        networks[name] = chapter["ready"](network)
+        networks[name] = chapter["ready"](network, xla=name.startswith("GPT"))
     networks[name].set_weights(network.get_weights())
     for variable in networks[name].optimizer.variables:
         variable.assign(keras.ops.zeros_like(variable))
     return networks[name]
 
 
+def training(name, network, windows, length):
+    """{name: number} of one training: losses on its way, bits after the steps that run in the chapter and after all."""
+    here, parts, found = chapter["HERE"], [], {}
+    for steps, after in ((range(here), f", after {here} steps"), (range(here, chapter["STEPS"]), "")):
+        parts.append(chapter["train"](network, windows, length, steps)[0])
+        found[name + after] = chapter["judge"](network)
+    for i, loss in enumerate(chapter["twenties"](np.concatenate(parts))):
+        found[f"{name.split(',')[0]}: loss up to step {20 * (i + 1)}"] = loss
+    return found
+
+
 def measure(seed):
-    """{name: bits per character} of one seed."""
-    chapter["SEED"], context, found = seed, chapter["CONTEXT"], {}
+    """{name: number} of one seed."""
+    chapter["SEED"], context = seed, chapter["CONTEXT"]
+    found = {}
     for width in (128, 64, 32):
         name = f"GPT, {width} wide"
         gpt = fresh(name, lambda width=width: chapter["GPT"](chapter["V"], context, chapter["LAYERS"], width, 4), seed)
-        chapter["train"](gpt, chapter["STEPS"], 10, context)
-        found[name] = chapter["judge"](gpt, context)
+        if width == 128:
+            found |= training(name, gpt, 10, context)
+        else:
+            chapter["train"](gpt, 10, context, range(chapter["STEPS"]))
+            found[name] = chapter["judge"](gpt)
     rnn = fresh("LSTM", lambda: chapter["source_lstm"](chapter["V"]), seed)
-    chapter["train"](rnn, chapter["STEPS"], 40, 32)
-    found["LSTM"] = chapter["judge"](rnn, context)
-    found["LSTM, twice the tokens"] = chapter["go_on"](rnn, 40, 32)
+    found |= training("LSTM", rnn, 40, 32)
+    found["LSTM, twice the tokens"] = chapter["go_on"](rnn)
     return found
 
 
