@@ -7,7 +7,7 @@ trainings of a seed have the same. The loss is the mean of the epoch, in nats. `
 import contextlib
 import io
 
-import record  # before groundup: it finds the package
+from coursetools.recipes import record
 from groundup import session
 from groundup.models import bert
 
