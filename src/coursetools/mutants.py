@@ -97,9 +97,10 @@ def draws(node, axes=frozenset()):
 
 
 def axes_of(trees):
-    """Names that hold axes or figures: what is assigned from `plt`."""
+    """Names that hold axes or figures: what is assigned from `plt` or `add_subplot`."""
     nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Assign)]
-    return {name for node in nodes if ast.unparse(node.value).startswith("plt.") for name in names_in(node, ast.Store)}
+    made = re.compile(r"^plt\.|\.add_subplot\(")
+    return {name for node in nodes if made.search(ast.unparse(node.value)) for name in names_in(node, ast.Store)}
 
 
 def only_drawn(trees, axes):
