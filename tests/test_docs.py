@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from coursetools import docs
+from coursetools import docs, mutants
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -257,3 +257,11 @@ def holds_something(body):
     plain = re.sub(r"(?m)^\s*(\d+\.|-) ", "", body)
     plain = re.sub(r"GPT-3|\bL[12]\b|F1|https?://\S+|`[^`\n]+`", "", plain)
     return "```" in body or "$" in body or bool(re.search(r"\d|[数千百十万]亿|数百万", plain))
+
+
+def test_the_page_of_mutants_is_up_to_date_and_few_went_unnoticed():
+    rows = mutants.load()
+    assert (DOCS / "mutants.md").read_text(encoding="utf-8") == mutants.page(rows), "run make mutants"
+    for chapter in {row["chapter"] for row in rows}:
+        *_, share = mutants.counts([row for row in rows if row["chapter"] == chapter])
+        assert share >= (0.95 if chapter in ("01", "02") else 0.9), f"chapter {chapter}: {share:.2f}"
