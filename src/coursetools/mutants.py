@@ -88,6 +88,8 @@ def draws(node, axes=frozenset()):
         )
     if isinstance(node, ast.FunctionDef):
         return drawn(each.arg for each in node.args.args) or node.name.startswith(("draw", "show", "plot"))
+    if isinstance(node, ast.Assign) and axes and names_in(node, ast.Store) and names_in(node, ast.Store) <= axes:
+        return True
     value = getattr(node, "value", None)
     if isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Name) and drawn([value.args[0].id]):
         return True  # a function that is given axes
