@@ -54,8 +54,8 @@ def ablation(X, y, X_new, y_new, on_new=True):
     def accuracy(*hidden):
         model = keras.Sequential([keras.Input((2,)), *hidden, keras.layers.Dense(2)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.03), loss)
-        model.fit(X, y, batch_size=10, epochs=6, verbose=0)
+        model.compile(keras.optimizers.Adam(0.1), loss)
+        model.fit(X, y, batch_size=50, epochs=8, verbose=0)
         points, labels = (X_new, y_new) if on_new else (X, y)
         return np.mean(np.asarray(model(points)).argmax(axis=1) == labels)
 
