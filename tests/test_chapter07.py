@@ -130,7 +130,7 @@ def test_the_whole_chapter_runs_on_it(keras_home):
     assert done.returncode == 0, done.stderr[-2000:]
     assert "--  test accuracy of the small ResNet: " in done.stdout
     assert "not claimed on this data" in done.stdout
-    assert "ok  test images is 10000" in done.stdout
+    assert "ok  number of test images is 10000" in done.stdout
 
 
 def test_without_file_and_network_one_sentence_says_the_way_out(tmp_path):

@@ -1,6 +1,7 @@
 """`make mutants`: what is changed, what notices it, and what the page of the course says of it."""
 
 import ast
+import os
 
 import pytest
 from coursetools import mutants, notebook
@@ -14,6 +15,15 @@ CHAPTER = [
     ('check.close("the minimum", w, 3.0)\nprint("slope at 5:", slope(5))', []),
     ("1 / 0", ["solution"]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """What the program sets for its own process must not reach later tests."""
+    kept = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
 
 
 @pytest.fixture

@@ -366,7 +366,7 @@ def test_the_guide_knows_the_chapter(path):
     editions.find_cell(nb, f"§{stop}")
     everything, to_stop, exercises = MINUTES[number]
     assert to_stop < everything
-    stated = re.findall(r"(?m)^\*\*\d\d\.\d\*\* \((\w+) minutes\b", "\n".join(cell.source for cell in nb.cells))
+    stated = re.findall(r"(?m)^\*\*\d\d\.\d\*\* \((\w+) minutes[;)]", "\n".join(cell.source for cell in nb.cells))
     assert 0 <= exercises - sum(NUMBERS[word] for word in stated) < 5
 
 
