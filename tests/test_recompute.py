@@ -3,20 +3,24 @@
 import csv
 import os
 import random
+import re
 import subprocess
 import sys
 
 import numpy as np
 from groundup import data, records
 
+NOT_YET_MEASURED_AGAIN = ["06_folds", "07_schedules", "08_lstm_gpt"]  # as in test_records
+TIME = re.compile(r"\btimes?\b|speed|second|cost|longer|slower")
+
 
 def test_a_row_drawn_by_chance_comes_out_again(tmp_path):
     folder = data.folder() / "records"
-    name = random.choice(sorted(file.stem for file in folder.glob("*.csv")))
+    name = random.choice(sorted({file.stem for file in folder.glob("*.csv")} - {*NOT_YET_MEASURED_AGAIN}))
     rows = records.load(name)
     seeds = {row["seed"] for row in rows}
-    # A row for one picture ("model: path") is one of hundreds; what is drawn is there with each seed.
-    whole = [row for row in rows if "/" not in row["claim"] and {*records.values(name, row["claim"])} == seeds]
+    # What is drawn is there with each seed, and is no time, which other work on the machine changes.
+    whole = [row for row in rows if not TIME.search(row["claim"]) and {*records.values(name, row["claim"])} == seeds]
     row = random.choice(whole)
     said = f"record {name}, seed {row['seed']}, {row['claim']}"
     command = [sys.executable, "-m", "coursetools.records", name, "--seeds", str(row["seed"]), "--out", str(tmp_path)]
