@@ -261,14 +261,14 @@ def test_a_block_by_plain_products_is_the_block_of_kerashub():
     seeds = [v for v in layer.variables if not any(v is w for w in layer.weights)]
     weights = [w.value for w in layer.trainable_variables]
     assert len(seeds) == 3 and len(weights) == 16
-    for training in (True, False):
+    for mode in (True, False):
         found = []
         for call in (layer.call, lambda *a, **k: type(layer).call(layer, *a, **k)):
             for i, seed in enumerate(seeds):
                 seed.assign(np.array([i, 0], np.uint32))
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = call(x, padding_mask=mask, training=training)
+                y = call(x, padding_mask=mask, training=mode)
                 total = tf.reduce_sum(y * y * y * mask[:, :, None])
             found.append([y * mask[:, :, None], *tape.gradient(total, [x, *weights])])
         for ours, theirs in zip(*found, strict=True):
