@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from groundup import training
 from groundup.models import bert
 
 N, WIDE = 70, 6
@@ -182,17 +183,27 @@ def test_goes_on_after_an_interruption(parts, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("harm", ["other labels", "cut short", "rubbish"])
-def test_a_state_that_does_not_fit_is_not_used(parts, tmp_path, capsys, harm):
+def test_a_state_of_another_training_is_not_used(parts, tmp_path, capsys):
     train, Cut, labels = parts
     whole, state = train(), tmp_path / "state.npz"
     with pytest.raises(KeyboardInterrupt):
-        train(state=state, callbacks=[Cut()], labels=1 - labels if harm == "other labels" else labels)
-    if harm != "other labels":
-        content = state.read_bytes()
-        state.write_bytes(content[: len(content) // 2] if harm == "cut short" else b"rubbish")
+        train(state=state, callbacks=[Cut()], labels=1 - labels)
     again = train(state=state)
     assert "resumed" not in capsys.readouterr().out
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(again, whole, strict=True))
+
+
+def test_a_damaged_state_is_refused_and_the_one_before_goes_on(parts, tmp_path, capsys):
+    train, Cut, _ = parts
+    whole, state = train(), tmp_path / "state.npz"
+    with pytest.raises(KeyboardInterrupt):
+        train(state=state, callbacks=[Cut()])
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(training.Damaged, match=r"Move state\.before\.npz to its place"):
+        train(state=state)
+    training.before(state).replace(state)
+    again = train(state=state)
+    assert "resumed after epoch 1" in capsys.readouterr().out
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(again, whole, strict=True))
 
 
@@ -250,14 +261,14 @@ def test_a_block_by_plain_products_is_the_block_of_kerashub():
     seeds = [v for v in layer.variables if not any(v is w for w in layer.weights)]
     weights = [w.value for w in layer.trainable_variables]
     assert len(seeds) == 3 and len(weights) == 16
-    for training in (True, False):
+    for mode in (True, False):
         found = []
         for call in (layer.call, lambda *a, **k: type(layer).call(layer, *a, **k)):
             for i, seed in enumerate(seeds):
                 seed.assign(np.array([i, 0], np.uint32))
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = call(x, padding_mask=mask, training=training)
+                y = call(x, padding_mask=mask, training=mode)
                 total = tf.reduce_sum(y * y * y * mask[:, :, None])
             found.append([y * mask[:, :, None], *tape.gradient(total, [x, *weights])])
         for ours, theirs in zip(*found, strict=True):

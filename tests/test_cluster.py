@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -119,6 +120,7 @@ def test_one_is_killed_the_others_stop_and_any_number_goes_on_to_the_losses_of_o
     assert [line.split()[2] for line in log.splitlines() if "  step " in line] == ["10/12", "12/12"]
     # What process 0 was writing when it was killed, hidden, is cleared in time: tests/test_files.py.
     assert sorted(path.name for path in (tmp_path / "gpt").iterdir() if not path.name.endswith(".part")) == [
+        "checkpoint.before.npz",
         "checkpoint.npz",
         "log.csv",
         "model.json",
@@ -214,6 +216,107 @@ def test_unequal_data_and_a_passer_by(process, here):
     assert says(second) == says(first) == "process 1 and process 0 are not equal in their data and plan"
 
 
+def meets(here, content, seconds=30):
+    """Connect to process 0 as soon as it listens and send it bytes; returns what it answers until it hangs up."""
+    host, port = here.split(":")
+    while True:
+        try:
+            link = socket.create_connection((host, int(port)), timeout=seconds)
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    with link:
+        link.sendall(content)
+        try:
+            return link.recv(1 << 16)
+        except ConnectionResetError:
+            return b""
+
+
+def hello(**changes):
+    """The first message of process 1 of 2, sealed with no token."""
+    words = {"process": 1, "processes": 2, "equal": {}} | changes
+    sealed = cluster.links._sealed(json.dumps(words).encode())
+    return struct.pack(">cQ", b"h", len(sealed)) + sealed
+
+
+STRANGERS = [
+    struct.pack(">cQ", b"h", 1 << 60),  # so many bytes are not waited for
+    hello(process=7),
+    hello(process="1"),
+    hello(process=True),
+    hello(process=-1),
+    hello(equal=None),
+    hello(processes=[2]),
+    struct.pack(">cQ", b"h", 40000) + b"[" * 40000,
+    hello()[:-3] + b"xyz",  # not under the seal
+]
+
+
+def test_hostile_first_messages_take_no_place(process, here):
+    first = process(here, 0, 2)
+    assert [meets(here, content) for content in STRANGERS] == [b""] * len(STRANGERS)
+    wanted = "process 1 and process 0 are not equal in their data"
+    assert says(process(here, 1, 2, data="dato")) == wanted
+    assert first.communicate(timeout=60)[0].splitlines()[-1] == wanted
+
+
+def test_a_stranger_that_dawdles_is_sent_away(process, here):
+    """Byte by byte each wait is short; the whole message is what has a limit."""
+    first, begun = process(here, 0, 2), time.monotonic()
+    host, port = here.split(":")
+    while True:
+        try:
+            link = socket.create_connection((host, int(port)))
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    with link, pytest.raises(OSError):
+        for byte in hello() * 2:
+            link.sendall(bytes([byte]))
+            time.sleep(0.4)
+            assert time.monotonic() - begun < 40
+    assert first.poll() is None
+
+
+def test_another_token_is_sent_away(process, here, monkeypatch):
+    monkeypatch.setenv("JOIN_TOKEN", "secret")
+    first = process(here, 0, 2, seconds=4)
+    monkeypatch.setenv("JOIN_TOKEN", "guess")
+    second = process(here, 1, 2, seconds=4)
+    text = first.communicate(timeout=60)[0].splitlines()
+    assert text == [
+        "a process with another JOIN_TOKEN was sent away",
+        f"process 1 of 2 did not come to {here} within 4 s",
+    ]
+    assert "did not answer process 1: " in (said := says(second)) and "is JOIN_TOKEN the same there?" in said
+
+
+HANGS = """
+import os, signal, sys, time
+from groundup import cluster
+process, processes = cluster.join()
+print("joined", flush=True)
+if process == int(os.environ["HANGS"]):
+    os.kill(os.getpid(), signal.SIGSTOP)
+cluster.broadcast(b"")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("hangs", [0, 1])
+def test_one_that_hangs_is_noticed(tmp_path, monkeypatch, hangs):
+    """Its system still answers for it, so only its own silence tells."""
+    script = tmp_path / "hangs.py"
+    script.write_text(HANGS)
+    monkeypatch.setenv("SILENCE_SECONDS", "3")
+    monkeypatch.setenv("HANGS", str(hangs))
+    begun = time.monotonic()
+    with pytest.raises(cluster.WorkerFailed, match=f"^process {hangs} has said nothing for 3 s: it hangs or is lost"):
+        cluster.launch(script, 2, folder=tmp_path)
+    assert time.monotonic() - begun < 60
+
+
 def test_another_number_of_processes(process, here):
     both = process(here, 0, 2), process(here, 1, 3)
     assert {says(one) for one in both} == {"process 1 says that there are 3 processes, process 0 says 2"}
@@ -250,6 +353,7 @@ def test_variables_that_do_not_fit(process, given):
         ("COORDINATOR", "a..b:1234", "and no host can have this name"),
         ("NUM_PROCESSES", "9" * 5000, "belong together"),
         *(("JOIN_SECONDS", text, f"JOIN_SECONDS={text!r}: processes") for text in ("2m", "nan", "inf", "-1", "1e300")),
+        ("SILENCE_SECONDS", "0", "SILENCE_SECONDS='0': processes take another one"),
     ],
 )
 def test_places_that_cannot_be(monkeypatch, capsys, name, value, expected):
@@ -403,15 +507,16 @@ def test_the_make_target(tmp_path):
 
 
 def test_the_job_files_name_what_join_wants():
-    service, job = yaml.safe_load_all((ROOT / "docs" / "cluster.yaml").read_text())
+    service, policy, job = yaml.safe_load_all((ROOT / "docs" / "cluster.yaml").read_text())
     pod = job["spec"]["template"]["spec"]
-    given = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    given = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    assert policy["spec"]["podSelector"]["matchLabels"] == service["spec"]["selector"] and "JOIN_TOKEN" in given
     first = f"{job['metadata']['name']}-0.{service['metadata']['name']}"
     assert given["COORDINATOR"].rpartition(":")[0] == first and pod["subdomain"] == service["metadata"]["name"]
     assert int(given["NUM_PROCESSES"]) == job["spec"]["completions"] == job["spec"]["parallelism"]
     assert "PROCESS_ID=$JOB_COMPLETION_INDEX exec make train-gpt" in pod["containers"][0]["command"][2]
     script = ROOT / "docs" / "cluster.sbatch"
-    assert all(name in script.read_text() for name in cluster.NAMES)
+    assert all(name in script.read_text() for name in (*cluster.NAMES, "JOIN_TOKEN"))
     subprocess.run(["bash", "-n", script], check=True)
 
 

@@ -1,5 +1,6 @@
 """One line per epoch, the same on every machine."""
 
+import os
 import subprocess
 import sys
 
@@ -105,7 +106,28 @@ def test_a_file_that_is_not_whole_is_no_beginning(variables, tmp_path, harm):
     file = tmp_path / "x.npz"
     training.keep(file, variables, "one", step=1)
     file.write_bytes(harm(file.read_bytes()))
-    assert training.resume(file, variables, "one") == {}
+    with pytest.raises(training.Damaged, match=r"x\.npz is damaged .*Move it away to start anew"):
+        training.resume(file, variables, "one")
+
+
+def test_the_training_before_a_damaged_one_is_still_there(variables, tmp_path):
+    file = tmp_path / "x.npz"
+    for step in (1, 2, 3):
+        variables[0].assign(np.full(3, float(step)))
+        training.keep(file, variables, "one", step=step)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.before.npz", "x.npz"]
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(
+        training.Damaged, match=r"Move x\.before\.npz to its place to go on from the one before"
+    ) as error:
+        training.resume(file, variables, "one")
+    assert "\n" not in str(error.value)
+    os.replace(training.before(file), file)
+    assert training.resume(file, variables, "one") == {"step": 2}
+    assert np.asarray(variables[0].value).tolist() == [2, 2, 2]
+    training.keep(file, variables, "one", step=3)
+    training.forget(file)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_read_is_not_the_beginning(variables, tmp_path, monkeypatch):

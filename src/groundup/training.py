@@ -4,11 +4,18 @@ Keras is imported when first needed.
 """
 
 import json
+import os
+import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
 from . import files
+
+
+class Damaged(ValueError):
+    """A kept training whose file is not what `keep` wrote; the one before it is still there."""
 
 
 class OtherPlan(ValueError):
@@ -61,7 +68,7 @@ def write(file, **arrays):
 
 
 def keep(file, variables, plan, **progress):
-    """Keep a training that may be interrupted in a file, whole or not at all.
+    """Keep a training that may be interrupted in a file, whole or not at all; the one before stays beside it.
 
     Args:
         file: str or Path.
@@ -70,15 +77,34 @@ def keep(file, variables, plan, **progress):
         progress: how far it is, by name; anything that JSON can hold.
     """
     numbers = {f"{i:03d}": np.asarray(variable.value) for i, variable in enumerate(variables)}
+    if os.path.exists(file):
+        old = before(file)
+        old.unlink(missing_ok=True)
+        try:
+            os.link(file, old)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(file, old)
     write(file, plan=json.dumps(plan), progress=json.dumps(progress), **numbers)
 
 
+def before(file):
+    """Path of the training that was kept before the last one: state.npz -> state.before.npz"""
+    return Path(file).with_suffix(".before.npz")
+
+
+def forget(file):
+    """Remove what `keep` wrote, when a training is finished."""
+    for path in (Path(file), before(file)):
+        path.unlink(missing_ok=True)
+
+
 def resume(file, variables, plan):
-    """Set the variables to what `keep` wrote and return its progress, a dict; {} where there is no whole file.
+    """Set the variables to what `keep` wrote and return its progress, a dict; {} where there is no file.
 
     The file is a str, a Path, or one that is open for reading bytes and has a name.
 
     Raises:
+        Damaged: the file is not whole, and to start anew would replace it; nothing is set.
         OtherPlan: the file belongs to another plan, or to a model with other variables; nothing is set.
         OSError: the file is there and cannot be read; nothing is set, and to start anew would replace it.
     """
@@ -94,8 +120,12 @@ def resume(file, variables, plan):
             f"{name} is there, but cannot be read ({error.strerror or error}): "
             "make it readable to go on, or move it away to start anew."
         ) from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return {}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        old = before(name)
+        way = "Move it away to start anew."
+        if old.exists():
+            way = f"Move {old.name} to its place to go on from the one before, or both away to start anew."
+        raise Damaged(f"{name} is damaged ({type(error).__name__}). {way}") from None
     if seen != json.loads(json.dumps(plan)):
         raise OtherPlan(f"{name} belongs to another plan: {seen}. Move it away to start anew.")
     ours = {f"{i:03d}": variable for i, variable in enumerate(variables)}

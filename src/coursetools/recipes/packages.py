@@ -188,15 +188,17 @@ def progress(file, variables, plan):
     """(steps done, lines of the log) of a training that was kept, 0 and [] at its beginning; sets the variables.
 
     Of several processes, process 0 reads the file and hands it to the others. Exits with one sentence if the file
-    belongs to another plan.
+    belongs to another plan, or is damaged.
     """
     from groundup import cluster, training
 
     try:
         content = io.BytesIO(cluster.broadcast(file.read_bytes() if file.exists() else b""))
+        if not content.getvalue():  # there is no file
+            return 0, []
         content.name = file
         done = training.resume(content, variables, plan)
-    except training.OtherPlan as error:
+    except (training.OtherPlan, training.Damaged) as error:
         raise SystemExit(str(error)) from None
     return done.get("step", 0), done.get("log", [])
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .links import place, seconds_to_join
+from .links import SECONDS, place, seconds_of
 from .processes import WorkerFailed, launch
 
 
@@ -15,7 +15,8 @@ def main():
     workers, folder, script, *args = sys.argv[1:]
     try:
         several = place() is not None
-        seconds_to_join()
+        for name in SECONDS:
+            seconds_of(name)
     except ValueError as error:
         return _say(error, 2)
     if several:

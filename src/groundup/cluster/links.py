@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import hashlib
+import hmac
 import json
 import math
 import os
@@ -15,7 +16,13 @@ import time
 from importlib import metadata
 
 NAMES = ("COORDINATOR", "PROCESS_ID", "NUM_PROCESSES")  # the environment variables that make a process one of several
+SECONDS = {  # environment variable -> usual value, the least, and what is done for so long
+    "JOIN_SECONDS": ("120", 0, "wait for each other from"),
+    "SILENCE_SECONDS": ("60", 1, "take another one that says nothing for lost after"),
+}
 STOPPED = 3  # exit status of a process that ended because another one did
+HELLO = 1 << 16  # bytes of a first message at most: nothing longer is read from anyone who has not shown the token
+PIECE = 1 << 20  # bytes that are sent or received at a time
 
 _links = {}  # process -> socket: of process 0 to all others, of the others to process 0
 _watchers = []  # a thread for each link
@@ -54,8 +61,10 @@ def join(data=b"", **more):
     equal |= {name: digest(value) for name, value in {"data": data, **more}.items()}
     sys.excepthook = lambda *error: _failed(me, *error)
     engine = (_gather if me == 0 else _call)(host, port, me, processes, equal)
+    silence = seconds_of("SILENCE_SECONDS")
+    threading.Thread(target=_beat, args=(silence / 4,), daemon=True).start()
     for process, link in _links.items():
-        _keep_alive(link)
+        _keep_alive(link, silence)
         _watchers.append(threading.Thread(target=_watch, args=(process, link, me), daemon=True))
         _watchers[-1].start()
 
@@ -98,19 +107,25 @@ def place():
         raise ValueError(f"COORDINATOR names the host {host!r}, and no host can have this name; {here}") from None
     if not 0 < int(port) < 65_536:
         raise ValueError(f"COORDINATOR names the port {port}, and ports go from 1 to 65535; {here}")
-    seconds_to_join()
+    for name in SECONDS:
+        seconds_of(name)
     return host, *map(int, numbers)
 
 
-def seconds_to_join():
-    """How long processes wait for each other at the start, a float. Raises ValueError."""
-    text = os.environ.get("JOIN_SECONDS") or "120"
+def seconds_of(name):
+    """How long processes wait, a float: at the start (JOIN_SECONDS), for a word of another one (SILENCE_SECONDS).
+
+    Raises:
+        ValueError: the environment variable of this name holds something else.
+    """
+    usual, least, what = SECONDS[name]
+    text = os.environ.get(name) or usual
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds <= 1e6:
-        raise ValueError(f"JOIN_SECONDS={text!r}: processes wait for each other from 0 to 1000000 seconds, such as 120")
+    if not least <= seconds <= 1e6:
+        raise ValueError(f"{name}={text!r}: processes {what} {least} to 1000000 seconds, such as {usual}")
     return seconds
 
 
@@ -146,24 +161,46 @@ def digest(value):
 
 
 def _send(link, kind, content=b""):
+    message = memoryview(struct.pack(">cQ", kind, len(content)) + content)
     with _sending:
-        link.sendall(struct.pack(">cQ", kind, len(content)) + content)
+        for first in range(0, len(message), PIECE):  # the time that a link may take is for each piece
+            link.sendall(message[first : first + PIECE])
 
 
-def _receive(link):
-    """(kind, content) of the next message; OSError where the other side is gone."""
+def _receive(link, most=None, until=None):
+    """(kind, content) of the next message, of so many bytes at most, before a moment of time.monotonic if one is given.
+
+    Raises:
+        OSError: the other side is gone, silent or slow. ValueError: the message is longer.
+    """
 
     def read(n):
         parts = bytearray()
         while len(parts) < n:
-            part = link.recv(min(n - len(parts), 1 << 20))
+            if until:
+                link.settimeout(max(0.01, until - time.monotonic()))
+            part = link.recv(min(n - len(parts), PIECE))
             if not part:
                 raise ConnectionError("the connection was closed")
             parts += part
         return bytes(parts)
 
     kind, length = struct.unpack(">cQ", read(9))
+    if most is not None and length > most:
+        raise ValueError(f"a message of {length} bytes")
     return kind, read(length)
+
+
+def _sealed(content):
+    """A message with its HMAC under the secret JOIN_TOKEN in front: who does not know the token cannot make one."""
+    return hmac.digest(os.environ.get("JOIN_TOKEN", "").encode(), content, "sha256") + content
+
+
+def _opened(message):
+    """What `_sealed` made a message of. Raises ValueError."""
+    if not hmac.compare_digest(_sealed(message[32:]), message):
+        raise ValueError("another token")
+    return message[32:]
 
 
 def _tell_all(kind, content=b""):
@@ -174,14 +211,18 @@ def _tell_all(kind, content=b""):
 
 def _gather(host, port, me, processes, equal):
     """Process 0: meet the others, compare what must be equal; returns the port that JAX shall use."""
-    try:
-        server = socket.create_server((host, port), backlog=min(processes, 1000))
-    except OSError as error:
-        raise SystemExit(
-            f"process 0 cannot listen at {host}:{port}: {str(error.strerror or error).partition(' (')[0]}"
-        ) from None
-    seconds = seconds_to_join()
+    seconds = seconds_of("JOIN_SECONDS")
     fault, deadline = None, time.monotonic() + seconds
+    while True:
+        try:
+            server = socket.create_server((host, port), backlog=min(processes, 1000))
+            break
+        except OSError as error:
+            if isinstance(error, socket.gaierror) and time.monotonic() < deadline:  # names come late in a cluster
+                time.sleep(0.5)
+                continue
+            reason = str(error.strerror or error).partition(" (")[0]
+            raise SystemExit(f"process 0 cannot listen at {host}:{port}: {reason}") from None
     while len(_links) < processes - 1 and not fault:
         try:
             server.settimeout(max(0.01, deadline - time.monotonic()))
@@ -192,11 +233,14 @@ def _gather(host, port, me, processes, equal):
             fault = f"process {missing} of {processes} did not come to {host}:{port} within {seconds:g} s"
             break
         try:
-            link.settimeout(5)
-            hello = json.loads(_receive(link)[1])
+            hello = json.loads(_opened(_receive(link, HELLO, time.monotonic() + 5)[1]))
             k, n, theirs = hello["process"], hello["processes"], hello["equal"]
-        except (OSError, ValueError, KeyError, TypeError):  # something else came by
+            if type(k) is not int or type(n) is not int or not 0 <= k < n or type(theirs) is not dict:
+                raise ValueError("no such process")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # something else came by
             link.close()
+            if str(error) == "another token":
+                print("a process with another JOIN_TOKEN was sent away", file=sys.stderr, flush=True)
             continue
         differ = [name for name in {**equal, **theirs} if equal.get(name) != theirs.get(name)]
         if n != processes:
@@ -208,7 +252,7 @@ def _gather(host, port, me, processes, equal):
         _links[-1 if fault else k] = link
     server.close()
     engine = free_port(host)
-    _tell_all(b"e" if fault else b"g", str(fault or engine).encode())
+    _tell_all(b"e" if fault else b"g", _sealed(str(fault or engine).encode()))
     if fault:
         raise SystemExit(fault)
     return engine
@@ -216,7 +260,7 @@ def _gather(host, port, me, processes, equal):
 
 def _call(host, port, me, processes, equal):
     """Every other process: meet process 0; returns the port that JAX shall use."""
-    seconds = seconds_to_join()
+    seconds = seconds_of("JOIN_SECONDS")
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -231,20 +275,29 @@ def _call(host, port, me, processes, equal):
             raise SystemExit(f"process {me} cannot reach process 0 at {host}:{port} after {seconds:g} s: {reason}")
         time.sleep(0.1)
     try:
-        _send(link, b"h", json.dumps({"process": me, "processes": processes, "equal": equal}).encode())
-        link.settimeout(max(5, deadline - time.monotonic() + 5))
-        kind, words = _receive(link)
-    except OSError as error:
-        raise SystemExit(f"process 0 at {host}:{port} did not answer process {me}: {error}") from None
+        hello = {"process": me, "processes": processes, "equal": equal}
+        _send(link, b"h", _sealed(json.dumps(hello).encode()))
+        kind, words = _receive(link, HELLO, max(time.monotonic(), deadline) + 5)
+        words = _opened(words)
+    except (OSError, ValueError) as error:
+        hint = "; is JOIN_TOKEN the same there?" if os.environ.get("JOIN_TOKEN") else ""
+        raise SystemExit(f"process 0 at {host}:{port} did not answer process {me}: {error}{hint}") from None
     if kind == b"e":
         raise SystemExit(words.decode())
     _links[0] = link
     return int(words)
 
 
-def _keep_alive(link):
-    """Let the system notice within 20 s that the machine at the other side is lost."""
-    link.settimeout(None)
+def _beat(every):
+    """A thread: say to the others that this process lives; one that hangs, or is stopped, says nothing."""
+    while _links:
+        time.sleep(every)
+        _tell_all(b"p")
+
+
+def _keep_alive(link, silence):
+    """Let the system notice within 20 s that the machine at the other side is lost, and silence in any case."""
+    link.settimeout(silence)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPALIVE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):
@@ -257,7 +310,10 @@ def _watch(process, link, me):
         while (message := _receive(link))[0] != b"b":
             if message[0] == b"e":
                 _stop(message[1].decode())
-            _handed.put(message[1])
+            if message[0] == b"d":
+                _handed.put(message[1])
+    except TimeoutError:
+        _stop(f"process {process} has said nothing for {seconds_of('SILENCE_SECONDS'):g} s: it hangs or is lost")
     except OSError as error:
         _stop(f"process {process} is gone ({error})")
 
@@ -265,6 +321,8 @@ def _watch(process, link, me):
 def _stop(sentence):
     """Say to all why it is over, and end this process."""
     _tell_all(b"e", sentence.encode())
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     ours = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # JAX may be about to say the same, in many lines below this one
     os.write(ours, f"{sentence}; this process stops too\n".encode())
@@ -275,6 +333,8 @@ def _failed(me, kind, error, trace):
     """Print an error that nothing caught and tell the others, unless it comes of another process being gone."""
     time.sleep(1)  # in which the watcher ends this process if that is so
     sys.__excepthook__(kind, error, trace)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     sentence = " ".join(f"process {me} failed: {kind.__name__}: {error}".split()).encode()
     _tell_all(b"e", sentence)
     os.write(2, sentence + b"\n")

@@ -1,6 +1,7 @@
 """Processes of this machine that train together: started, watched, and ended together."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
         "KERAS_BACKEND": "jax",
         "PYTHONUNBUFFERED": "1",
         "GROUNDUP_LAUNCHED": "1",
+        "JOIN_TOKEN": secrets.token_hex(16),
     }
     processes, shown = [], 0
     try:

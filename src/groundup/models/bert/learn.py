@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import hashlib
-from pathlib import Path
 
 import numpy as np
 
@@ -84,7 +83,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
         told.on_epoch_end(epoch, logs)
     told.on_train_end(logs)
     if state:
-        Path(state).unlink(missing_ok=True)
+        training.forget(state)
     return losses
 
 
