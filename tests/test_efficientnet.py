@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 from groundup import data
-from groundup.inputs import image_folder
+from ownfiles import image_folder
 
 PICTURES = sorted(str(path) for path in data.path("deep_sky").glob("*/*.jpg"))[:176:44]
 # Logits of these pictures for classes 0, 111, 522 and 971, from the PyTorch network that the weights come from.

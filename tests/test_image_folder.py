@@ -1,4 +1,4 @@
-"""groundup.inputs.image_folder: every bad file has its status, what passes cannot fail, parts keep promises."""
+"""ownfiles.image_folder: every bad file has its status, what passes cannot fail, parts keep promises."""
 
 import csv
 import errno
@@ -21,15 +21,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 from groundup import data
-from groundup.inputs import image_folder
-from groundup.inputs.image_folder import FolderError, shown
 from groundup.session import import_keras
+from ownfiles import image_folder
+from ownfiles.image_folder import FolderError, shown
 
 ROOT = Path(__file__).resolve().parents[1]
 SKY = ROOT / "data" / "deep_sky"
-DECODE, FILES, SCAN = (
-    importlib.import_module(f"groundup.inputs.image_folder.{name}") for name in ("decode", "files", "scan")
-)
+DECODE, FILES, SCAN = (importlib.import_module(f"ownfiles.image_folder.{name}") for name in ("decode", "files", "scan"))
 scan = functools.partial(image_folder.scan, size=40)
 loose = functools.partial(scan, min_images=1, min_per_class=1, max_bad=1)
 
@@ -80,7 +78,7 @@ def statuses(seen):
 
 def run(*arguments, code=None):
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
-    command = ["-c", code] if code else ["-m", "groundup.inputs.image_folder"]
+    command = ["-c", code] if code else ["-m", "ownfiles.image_folder"]
     return subprocess.run(
         [sys.executable, *command, *map(str, arguments)],
         env=environment,
@@ -582,7 +580,7 @@ def test_files_and_folders_of_another_user(folder, tmp_path_factory):
     # It becomes so after the imports: Python may lie where only root may go, as below /root.
     code = """import sys, os, json
 from PIL import Image
-from groundup.inputs import image_folder as f
+from ownfiles import image_folder as f
 Image.init()
 try:
     if os.geteuid() == 0:
@@ -621,7 +619,8 @@ def test_names_of_any_bytes(folder, tmp_path, capsys):
     assert any(row[0].endswith(r"/a\nb.jpg") for row in rows)
     done = run(folder, "--size", "40")
     assert done.returncode == 0 and r"2 H\udcfcnde" in done.stdout
-    assert sum(map(len, image_folder.split(seen, (0.5, 0.5)))) == 30
+    pictures = image_folder.load(seen)
+    assert sum(len(test) for _, test in image_folder.folds(pictures, 2, image_folder.groups(pictures))) == 30
     with pytest.raises(FolderError, match=r"Class '2 H\\udcfcnde' .*/bad\\udcff\.jpg"):
         scan(folder, min_per_class=20)
 
@@ -851,7 +850,7 @@ def test_a_folder_above_the_budget_is_scanned_in_bounded_memory(tmp_path):
     code = """
 import sys, threading
 from PIL import Image
-from groundup.inputs import image_folder
+from ownfiles import image_folder
 def memory():
     return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1e3
 start, worst, done = memory(), [0], threading.Event()
@@ -869,216 +868,82 @@ print(len(scan.pixels), int(worst[0] - start))
     assert number == 400 and scanned < 100, done.stdout  # MB above the start
 
 
-# ------------------------------------------------------------------------------------------------------ sides and folds
+# ----------------------------------------------------------------------------------------------------- groups and folds
 
 
-def pictures_of(classes, group=None, seed=0):
-    """Pictures without pixels: a number for each class, contents at random."""
-    random = np.random.default_rng(seed)
+def pictures_of(*classes):
+    """Pictures without pixels: a number for each class."""
     names = [f"class {k}" for k in range(len(classes))]
     labels = np.repeat(np.arange(len(classes)), classes)
     paths = [f"{names[label]}/{i}.jpg" for i, label in enumerate(labels)]
-    contents = [random.bytes(32).hex() for _ in labels]
-    return image_folder.Pictures(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, names, paths, contents, {}, 0.0)
-
-
-def part_of(pictures, keep):
-    keep = np.asarray(keep)
-    return pictures._replace(
-        images=pictures.images[keep],
-        labels=pictures.labels[keep],
-        paths=[pictures.paths[i] for i in keep],
-        contents=[pictures.contents[i] for i in keep],
-    )
-
-
-def sides_by_content(pictures, sides):
-    return {pictures.contents[i]: side for side, indices in enumerate(sides) for i in indices}
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_sides_are_a_partition_that_added_renamed_and_moved_files_do_not_change(seed):
-    pictures = pictures_of([400, 150, 90], seed=seed)
-    sides = image_folder.split(pictures, seed=seed)
-    assert sorted(np.concatenate(sides).tolist()) == list(range(640)) and all((np.diff(s) > 0).all() for s in sides)
-    assert all(side.dtype == np.int64 for side in sides)
-    random = np.random.default_rng(seed)
-    fewer = part_of(pictures, np.sort(random.permutation(640)[:500]))
-    before, after = sides_by_content(fewer, image_folder.split(fewer, seed=seed)), sides_by_content(pictures, sides)
-    assert before.items() <= after.items()
-    mixed = part_of(pictures, random.permutation(640))
-    renamed = mixed._replace(paths=[path.replace(".", " new.") for path in mixed.paths])
-    assert sides_by_content(renamed, image_folder.split(renamed, seed=seed)) == after
-    assert sides_by_content(pictures, image_folder.split(pictures, seed=seed + 1)) != after
-
-
-def test_sides_are_stratified_as_chance_does_it():
-    """Over 60 folders every class gets its shares: the mean of the deviations is zero, their spread the binomial's."""
-    shares = np.array([0.7, 0.15, 0.15])
-    deviations = []
-    for seed in range(60):
-        pictures = pictures_of([300, 80], seed=100 + seed)
-        for label, number in enumerate((300, 80)):
-            seen = np.array([(pictures.labels[side] == label).sum() for side in image_folder.split(pictures)])
-            deviations.append((seen - number * shares) / np.sqrt(number * shares * (1 - shares)))
-    deviations = np.array(deviations)
-    assert np.abs(deviations.mean(axis=0)).max() < 0.35 and np.abs(deviations.std(axis=0) - 1).max() < 0.25
-    assert np.abs(deviations).max() < 4.5
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_every_class_is_on_every_side_even_in_small_folders(seed):
-    pictures = pictures_of([3, 4, 5, 6, 10, 3, 7, 200], seed=seed)
-    sides = image_folder.split(pictures, seed=seed)
-    for side in sides:
-        assert set(pictures.labels[side]) == set(range(8))
-    # a class that had to be dealt with another seed does not move the others
-    large = part_of(pictures, np.flatnonzero(pictures.labels == 7))
-    alone = large._replace(labels=np.zeros(200, np.int64), classes=["class 7"])
-    both = sides_by_content(pictures, sides)
-    assert sides_by_content(alone, image_folder.split(alone, seed=seed)).items() <= both.items()
-
-
-def test_sides_and_folds_refuse_what_is_impossible():
-    pictures = pictures_of([2, 50])
-    with pytest.raises(FolderError, match="Class 'class 0' has 2 objects for 3 parts"):
-        image_folder.split(pictures)
-    with pytest.raises(FolderError, match="Class 'class 0' has 2 objects for 5 parts"):
-        image_folder.folds(pictures, 5)
-    assert len(image_folder.folds(pictures, 2)) == 2
-    with pytest.raises(FolderError, match="Class 'class 0' has 1 object for 2 parts"):
-        image_folder.split(pictures, (0.5, 0.5), group=lambda path: path.split("/")[0])
-    tied = pictures_of([2, 2])  # two objects, each in both classes, and a share that no seed gives
-    with pytest.raises(FolderError, match="None of 1,000 ways to deal class 'class 0' and 'class 1'"):
-        image_folder.split(tied, (1 - 1e-9, 1e-9), group=lambda path: str(int(path.split("/")[1][0]) % 2))
-    for shares in ((0.5, 0.6), (1.2, -0.2), (), (1, 0)):
-        with pytest.raises(FolderError, match="sum 1"):
-            image_folder.split(pictures, shares)
-    for k in (1, 2.5, "5", True):
-        with pytest.raises(FolderError, match="2 or more"):
-            image_folder.folds(pictures, k)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_pictures_of_one_object_stay_together(seed):
-    pictures = pictures_of([300, 200, 150], seed=seed)
-    random = np.random.default_rng(seed)
-    nights = {path: f"night {random.integers(60)}" if random.random() < 0.9 else "" for path in pictures.paths}
-    for parts in (
-        image_folder.split(pictures, group=nights.get, seed=seed),
-        [test for _, test in image_folder.folds(pictures, 5, group=nights.get, seed=seed)],
-    ):
-        assert sorted(np.concatenate(parts).tolist()) == list(range(650))
-        seen = {}
-        for number, part in enumerate(parts):
-            assert set(pictures.labels[part]) == {0, 1, 2}
-            for i in part:
-                seen.setdefault(nights[pictures.paths[i]], set()).add(number)
-        assert len(seen.pop("")) > 1 and all(len(numbers) == 1 for numbers in seen.values())
-    counts = np.array([np.bincount(pictures.labels[part]) for part in parts])  # of the folds: even in every class
-    assert np.ptp(counts, axis=0).max() <= 4, counts
-
-
-def test_tiles_stay_together_by_default_and_numbered_photographs_do_not():
-    marks = {
-        "galaxy/m31_tile_07.jpg": "galaxy/m31",
-        "galaxy/m31_tile-3x4.png": "galaxy/m31",
-        "galaxy/m31_tile_07": "galaxy/m31",
-        "a/x7_aug.jpg": "a/x7",
-        "a/0_aug_0.jpg": "a/0",
-        "a/IMG_0042_crop_3.jpg": "a/IMG_0042",
-        "a/IMG_20190814_aug_3.jpg": "a/IMG_20190814",
-        "a/line\n7_tile_3.jpg": "a/line\n7",
-        "a/b/n7 crop2.tif": "a/b/n7",
-        "a/m31_patch_0_1.png": "a/m31",
-        "a/IMG_001.jpg": "",
-        "a/photo (2).jpg": "",
-        "a/tile.jpg": "",
-        "a/tile_3.jpg": "",
-        "a/textile.jpg": "",
-        "a/reptile 3.jpg": "",
-        "a/IMG-Aug-12-2021.jpg": "",
-        "a/2019-aug-14.jpg": "",
-        "a/2019_aug_14.jpg": "",
-        "a/12_Aug_2021.jpg": "",
-        "a/14-aug-19.jpg": "",
-        "a/14 Aug 19.jpg": "",
-        "a/x_aug.jpg": "",
-        "a/wheat_crop_12.jpg": "",
-        "a/face_crop_0001.jpg": "",
-        "a/slide_patch_3.png": "",
-        "a/Bathroom Tile 07.png": "",
-    }
-    assert {path: image_folder.tiles(path) for path in marks} == marks
-    pictures = pictures_of([120, 120])
-    tiled = pictures._replace(
-        paths=[f"{path.split('/')[0]}/m{i // 6}_tile{i % 6}.png" for i, path in enumerate(pictures.paths)]
-    )
-    for sides in (image_folder.split(tiled), [test for _, test in image_folder.folds(tiled, 4)]):
-        assert all(set(Counter(i // 6 for i in side).values()) == {6} for side in sides)
-
-
-def test_a_whole_picture_goes_where_its_pieces_go():
-    pictures = pictures_of([120, 120])
-    names = [f"m{i // 6}{f'_aug_{i % 6}' if i % 6 else ''}.png" for i in range(240)]
-    mixed = pictures._replace(
-        paths=[f"{p.split('/')[0]}/{name}" for p, name in zip(pictures.paths, names, strict=True)]
-    )
-    for sides in (image_folder.split(mixed), [test for _, test in image_folder.folds(mixed, 4)]):
-        assert all(set(Counter(i // 6 for i in side).values()) == {6} for side in sides)
-
-
-def test_names_that_only_look_like_pieces_are_dealt_one_by_one_and_said(capsys):
-    pictures = pictures_of([30, 30])
-    named = pictures._replace(paths=[f"{p.split('/')[0]}/wheat_crop_{i}.jpg" for i, p in enumerate(pictures.paths)])
-    wanted = image_folder.split(pictures, (0.5, 0.5))
-    assert capsys.readouterr().out == ""
-    for ours, theirs in zip(image_folder.split(named, (0.5, 0.5)), wanted, strict=True):
-        assert np.array_equal(ours, theirs)
-    said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "such as class 0/wheat_crop_0.jpg (60) count as objects of their own" in said
-    assert "`group`" in said and "m31_tile_07" in said
-    image_folder.split(named, (0.5, 0.5), group=lambda path: "")
-    assert capsys.readouterr().out == ""  # then it is the reader who knows
-
-
-def test_too_few_objects_says_which_names_count_as_one():
-    pictures = pictures_of([20, 20])
-    named = pictures._replace(paths=[f"{p.split('/')[0]}/m7_tile_{i}.jpg" for i, p in enumerate(pictures.paths)])
-    with pytest.raises(FolderError, match="Class 'class 0' has 1 object for 2 parts") as caught:
-        image_folder.split(named, (0.5, 0.5))
-    assert "(20 pictures such as class 0/m7_tile_0.jpg count as one, 'class 0/m7'; `group` can" in str(caught.value)
-    with pytest.raises(FolderError, match="has 2 objects for 3 parts, and none may be in two; add pictures"):
-        image_folder.split(part_of(pictures, [0, 1, *range(20, 40)]))
-
-
-@pytest.mark.parametrize("middle", ["a_patch_" + "2" * 100_000, "a" + "_" * 100_000, "1_tile" * 30_000, "1-" * 100_000])
-def test_the_time_for_a_name_grows_with_its_length_alone(middle):
-    start = time.perf_counter()
-    assert image_folder.tiles(f"{middle}b.jpg") == ""
-    assert time.perf_counter() - start < 1
+    return image_folder.Pictures(np.zeros((len(labels), 1, 1, 3), np.uint8), labels, names, paths, paths, {}, 0.0)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5, 10])
 def test_folds_are_even(k):
-    pictures = pictures_of([133, 127, 90, 11])
-    parts = image_folder.folds(pictures, k)
-    counts = np.array([np.bincount(pictures.labels[test], minlength=4) for _, test in parts])
-    assert (counts.max(axis=0) - counts.min(axis=0)).max() <= 1 and counts.min() >= 1
-    assert np.ptp(counts.sum(axis=1)) <= 1
-    for train, test in parts:
+    pictures = pictures_of(133, 127, 90, 11)
+    folds = image_folder.folds(pictures, k, image_folder.groups(pictures), seed=1)
+    counts = np.array([np.bincount(pictures.labels[test], minlength=4) for _, test in folds])
+    assert np.ptp(counts, axis=0).max() <= 1 and counts.min() >= 1
+    for train, test in folds:
         assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(361))
-    mixed = part_of(pictures, np.random.default_rng(0).permutation(361))
-    assert sides_by_content(mixed, [test for _, test in image_folder.folds(mixed, k)]) == sides_by_content(
-        pictures, [test for _, test in parts]
-    )
+    again = image_folder.folds(pictures, k, image_folder.groups(pictures), seed=1)
+    assert all(np.array_equal(a, b) for pair in zip(folds, again, strict=True) for a, b in zip(*pair, strict=True))
 
 
-def test_scans_are_dealt_like_what_they_load(folder):
-    seen = scan(folder)
-    for ours, theirs in zip(image_folder.split(seen), image_folder.split(image_folder.load(seen)), strict=True):
-        assert np.array_equal(ours, theirs)
-    assert len(image_folder.folds(seen, 3)) == 3
+@pytest.mark.parametrize("seed", range(5))
+def test_pictures_of_one_group_stay_together(tmp_path, seed):
+    pictures, random = pictures_of(300, 200, 150), np.random.default_rng(seed)
+    nights = {path: f"night {random.integers(60)}" for path in pictures.paths if random.random() < 0.9}
+    rows = [["note", "group", "path"], *(["", night, path] for path, night in nights.items())]
+    with (tmp_path / "Nächte.csv").open("w", encoding="utf-8-sig", newline="") as lines:
+        csv.writer(lines).writerows([*rows, ["", "", pictures.paths[0]], ["", "night 1", "not there.jpg"]])
+    nights.pop(pictures.paths[0], None)
+    names = image_folder.groups(pictures, table=tmp_path / "Nächte.csv")
+    parts = [test for _, test in image_folder.folds(pictures, 5, names, seed)]
+    counts = np.array([np.bincount(pictures.labels[part]) for part in parts])
+    assert np.ptp(counts, axis=0).max() <= 12, counts
+    seen = {}
+    for number, part in enumerate(parts):
+        for i in part:
+            seen.setdefault(nights.get(pictures.paths[i], pictures.paths[i]), set()).add(number)
+    assert all(len(numbers) == 1 for numbers in seen.values()) and len(seen) > 60
+
+
+def test_groups_by_a_pattern():
+    pictures = pictures_of(6, 6)
+    paths = [f"{path.split('/')[0]}/m{i // 3}_tile_{i}.jpg" for i, path in enumerate(pictures.paths[:-1])]
+    pictures = pictures._replace(paths=[*paths, "class 1/other.jpg"])
+    names = image_folder.groups(pictures, "^.*_tile")
+    assert list(names[:4]) == ["g class 0/m0_tile"] * 3 + ["g class 0/m1_tile"] and names[-1] == "p class 1/other.jpg"
+    assert len(set(image_folder.groups(pictures))) == 12
+
+
+def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
+    pictures = pictures_of(2, 50)
+    alone = image_folder.groups(pictures)
+    for k in (1, 2.5, "5", True):
+        with pytest.raises(FolderError, match="it needs to be a whole number of parts, 2 or more"):
+            image_folder.folds(pictures, k, alone)
+    with pytest.raises(FolderError, match="Class 'class 0' has 2 groups for 5 parts, and none may be in two; add"):
+        image_folder.folds(pictures, 5, alone)
+    with pytest.raises(FolderError, match=r"1 group for 2 parts, .* \(2 pictures count as one, 'class 0'\); add"):
+        image_folder.folds(pictures, 2, image_folder.groups(pictures, "^[^/]+"))
+    with pytest.raises(FolderError, match=r"GROUP is '\(', which is no regular expression"):
+        image_folder.groups(pictures, "(")
+    for content, said in (
+        (None, "cannot be read"),
+        (b"path,object\n", "has no column 'group'; its first line has 'path', 'object'"),
+        (b"", "its first line has nothing"),
+        (b"path,group\nclass 0/0.jp,a\n", "names none of the pictures; its paths need to look like 'class 0/0.jpg'"),
+        (b"path,group\ncaf\xe9,a\n", "is no CSV in UTF-8"),
+        (b'path,group\n"' + b"x" * 200_000 + b'",a\n', "is no CSV in UTF-8"),
+    ):
+        if content is not None:
+            (tmp_path / "g.csv").write_bytes(content)
+        with pytest.raises(FolderError, match=said) as caught:
+            image_folder.groups(pictures, table=tmp_path / "g.csv")
+        assert "\n" not in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------ saving and predicting
@@ -1265,7 +1130,7 @@ def test_progress_that_cannot_be_printed_does_not_end_a_scan(tmp_path, monkeypat
 def test_the_command_line_without_a_reader_writes_its_files(folder, tmp_path, output, status, said):
     if "full" in output and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
-    words = f'"{sys.executable}" -m groundup.inputs.image_folder "$0" --manifest "$1"'
+    words = f'"{sys.executable}" -m ownfiles.image_folder "$0" --manifest "$1"'
     shell = f'({words}; echo $? > "$2") {output}' if "|" in output else f'{words} {output}; echo $? > "$2"'
     files = [folder, tmp_path / "m.csv", tmp_path / "status"]
     done = subprocess.run(["sh", "-c", shell, *map(str, files)], capture_output=True, encoding="utf-8", timeout=120)
@@ -1275,7 +1140,7 @@ def test_the_command_line_without_a_reader_writes_its_files(folder, tmp_path, ou
 
 def test_import_is_light():
     code = (
-        "import sys, groundup.inputs.image_folder\n"
+        "import sys, ownfiles.image_folder\n"
         "print(sorted({'keras', 'tensorflow', 'PIL', 'matplotlib'} & set(sys.modules)))"
     )
     assert run(code=code).stdout == "[]\n"

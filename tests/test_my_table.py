@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from groundup import check, data, session
-from groundup.inputs import text
 from groundup.models import bert
+from ownfiles import text
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "my_table.ipynb"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from groundup import data
-from groundup.inputs import text
+from ownfiles import text
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "my_text.ipynb"

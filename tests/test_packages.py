@@ -6,20 +6,39 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SRC = Path(__file__).parents[1] / "src"
 
 
-def test_groundup_imports_no_tool():
-    for path in (SRC / "groundup").rglob("*.py"):
+# who may import whom
+WALLS = {"groundup": {"coursetools", "ownfiles"}, "ownfiles": {"coursetools"}, "coursetools": {"ownfiles"}}
+
+
+@pytest.mark.parametrize("package", WALLS)
+def test_walls(package):
+    for path in (SRC / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not any(name.split(".")[0] == "coursetools" for name in names), (path, node.lineno)
+            assert not WALLS[package] & {name.split(".")[0] for name in names}, (path, node.lineno)
 
 
-def test_both_are_installed():
+def test_chapters_do_not_need_what_is_for_own_files():
+    for path in sorted((SRC.parent / "notebooks").glob("[0-9]*.ipynb")):
+        assert "ownfiles" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_groundup_is_small():
+    """What chapters import can be read in one sitting; the graders are beside it."""
+    files = [path for path in (SRC / "groundup").rglob("*.py") if path.parent.name != "exercises"]
+    lines = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert sum(lines.values()) <= 2600 and max(lines.values()) <= 400, lines
+
+
+def test_all_are_installed():
     """No PYTHONPATH: a kernel of the environment finds them by itself, in whatever folder it starts."""
-    code = "import groundup, coursetools; print(groundup.__path__[0]); print(coursetools.__path__[0])"
+    code = "import groundup, ownfiles, coursetools; print(*(p.__path__[0] for p in (groundup, ownfiles, coursetools)))"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    found = subprocess.check_output([sys.executable, "-c", code], cwd="/", env=env, encoding="utf-8").splitlines()
-    assert found == [str(SRC / "groundup"), str(SRC / "coursetools")]
+    found = subprocess.check_output([sys.executable, "-c", code], cwd="/", env=env, encoding="utf-8").strip()
+    assert found == " ".join(str(SRC / name) for name in ("groundup", "ownfiles", "coursetools"))

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from groundup.inputs import text
+from ownfiles import text
 
 GOOD = [(f"a fine film, number {i}", "good") for i in range(30)]
 BAD = [(f"a poor film, number {i}", "bad") for i in range(30)]
@@ -338,7 +338,5 @@ def test_one_column_twice(tmp_path):
 
 
 def test_import_is_light():
-    code = (
-        "import sys; from groundup.inputs import text; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
-    )
+    code = "import sys; from ownfiles import text; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -217,7 +217,7 @@ def packages_of(venv):
 
 
 def install(venv):
-    """Let the Python of `venv` find the course's own packages, groundup and coursetools, where they lie.
+    """Let the Python of `venv` find the course's own packages (groundup, ownfiles, coursetools) where they lie.
 
     A file of one line that Python executes at its start; in ASCII, for what else it holds is read in the encoding of
     the reader's language. It is written again where the checkout was moved.

@@ -6,7 +6,8 @@ import errno
 import io
 import os
 
-from ... import files
+from groundup import files
+
 from .base import FolderError, shown, trouble
 
 SYSTEM = {

@@ -1,4 +1,4 @@
-"""The command line: python -m groundup.inputs.image_folder"""
+"""The command line: python -m ownfiles.image_folder"""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ def main(arguments):
     """The command line. Returns the exit status: None, or the sentence of what went wrong."""
     predicting = arguments[:1] == ["predict"]
     parser = argparse.ArgumentParser(
-        prog="python -m groundup.inputs.image_folder",
+        prog="python -m ownfiles.image_folder",
         description=usage,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

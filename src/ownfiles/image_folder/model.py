@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from groundup.session import import_keras
 
-from ...session import import_keras
 from .base import Bad, FolderError, Pictures, Prediction, Saved, Scan, shown
 from .decode import MAX_PIXELS, PREPROCESSING, decoded
 from .files import existing, place, walk, write, write_csv

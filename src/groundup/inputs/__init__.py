@@ -1,1 +1,0 @@
-"""What readers bring along: a folder of pictures, a text, a table."""

@@ -1,0 +1,92 @@
+"""Parts of a cross-validation: which pictures must stay together is what the reader says, scikit-learn deals them."""
+
+import csv
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from .base import FolderError, shown
+from .files import place
+
+
+def groups(pictures, pattern="", table=""):
+    """A name for each picture: pictures of one name show one object, or are of one photographer, camera or night.
+
+    Args:
+        pictures: Pictures.
+        pattern: str, a regular expression. What it finds in a path (relative to the folder) names the group:
+            "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together.
+        table: path of a CSV in UTF-8 with the columns path, as in the manifest, and group; it comes before `pattern`.
+
+    Returns:
+        (n,) array of str; a picture in which nothing is found, or without a row, is a group of its own.
+
+    Raises:
+        FolderError: the pattern is no regular expression; the table cannot be read, or names none of the pictures.
+    """
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise FolderError(f"GROUP is {pattern!r}, which is no regular expression: {error}.") from None
+    said = _said(table) if table else {}
+    if table and not set(said) & set(pictures.paths):
+        raise FolderError(
+            f"{shown(table)} names none of the pictures; its paths need to look like {pictures.paths[0]!r}."
+        )
+    found = {path: wanted.search(path) if pattern else None for path in pictures.paths}
+    each = {path: match[0] if match else "" for path, match in found.items()}
+    # the two letters keep a group's name and a path apart
+    names = [f"g {name}" if (name := said.get(path, each[path])) else f"p {path}" for path in pictures.paths]
+    return np.array(names, dtype=object)
+
+
+def _said(table):
+    """{path: group} of a CSV."""
+    file = Path(place(str(table)))
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            missing = {"path", "group"} - set(rows.fieldnames or ())
+            if missing:
+                seen = ", ".join(map(repr, rows.fieldnames or ())) or "nothing"
+                raise FolderError(f"{shown(table)} has no column {missing.pop()!r}; its first line has {seen}.")
+            return {row["path"]: (row["group"] or "").strip() for row in rows}
+    except OSError as error:
+        raise FolderError(f"{shown(table)} cannot be read ({error.strerror}); check its spelling.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FolderError(f"{shown(table)} is no CSV in UTF-8 ({error}); save it as one.") from None
+
+
+def folds(pictures, k, names, seed=0):
+    """k pairs (train, test) for cross-validation: each picture is in one test part, pictures of one group in the same.
+
+    Args:
+        pictures: Pictures.
+        k: int, 2 or more.
+        names: (n,) array of str from `groups`.
+        seed: int.
+
+    Returns:
+        list of k tuples (train, test) of ascending int64 indices into the pictures; the classes are spread as evenly
+        as the groups let them.
+
+    Raises:
+        FolderError: k is no such number, or a class has fewer groups than there are parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second
+
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
+        raise FolderError(f"FOLDS is {k!r}; it needs to be a whole number of parts, 2 or more.")
+    for number, label in enumerate(pictures.classes):
+        counts = Counter(names[pictures.labels == number])
+        if len(counts) < k:
+            (name, most), *_ = counts.most_common(1)
+            such = f" ({most} pictures count as one, '{shown(name[2:])}')" if most > 1 else ""
+            raise FolderError(
+                f"Class '{label}' has {len(counts)} group{'s' * (len(counts) != 1)} for {k} parts, and none may be in "
+                f"two{such}; add pictures of other objects, or ask for fewer parts or finer groups."
+            )
+    dealer = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
+    return list(dealer.split(pictures.labels, pictures.labels, names))
