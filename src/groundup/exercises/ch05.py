@@ -2,90 +2,105 @@
 
 import numpy as np
 
-from .engine import Case, Hint, ask, table
+from .engine import Case, Hint, ask, near, table
 
 
 @table
-def precision_recall_of():
-    """05.1: answer(y (n,), predicted (n,), k) returns (precision, recall) of class k; precision 0 if k is not said."""
-    rng = np.random.default_rng(51)
-    hand = (np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 2, 0, 1, 2, 2]), 0)
-    for y, predicted, k in (hand, *[(rng.integers(0, 3, 40), rng.integers(0, 3, 40), k) for k in range(3)]):
-        hits, said, there = np.sum((y == k) & (predicted == k)), np.sum(predicted == k), np.sum(y == k)
-        precision, recall, accuracy, n = hits / said, hits / there, np.mean(y == predicted), len(y)
-        as_accuracy = "one of the two is the accuracy. Only class k counts here: divide by its predictions or truths."
-        yield Case(
-            (y, predicted, k),
-            (precision, recall),
-            [
-                (
-                    (recall, precision),
-                    "the two are exchanged. Precision divides by what is *called* k, recall by what *is* k.",
-                ),
-                ((accuracy, ...), as_accuracy),
-                ((..., accuracy), as_accuracy),
-                (
-                    (hits / n, hits / n),
-                    "both are divided by all n examples. Divide by the predictions of k, and by the truths of k.",
-                ),
-                (
-                    (said / n, there / n),
-                    "these are the shares of k among predictions and truths. Count where both are k first.",
-                ),
-                (
-                    (..., recall),
-                    "recall is right, precision is not. Of all examples *predicted* to be k, how many are?",
-                ),
-                (
-                    (precision, ...),
-                    "precision is right, recall is not. Of all examples that *are* k, how many were found?",
-                ),
-            ],
-            f"for y = {y[:8]} ... and class {k} it should be ({precision:.3f}, {recall:.3f}).",
-        )
+def predictions():
+    """05.1: answer() returns five measures of the ten examples after a change."""
+    right = (20.5 / 24, 0.5, 3 / 23, 20.5 / 24, 60 / 64)
     yield Case(
-        (np.array([0, 0, 1, 1]), np.array([1, 1, 1, 1]), 0),
-        (0.0, 0.0),
-        [(Hint, "right, until a class is never predicted: {got} Return 0 as precision then.")],
-        "right, until a class is never predicted: then precision and recall should both be 0.",
+        (),
+        right,
+        [
+            ((..., 0.75, ..., ..., ...), "b: the threshold stays at 0.5, and 0.6 becomes 0.36. Which scores pass it?"),
+            ((..., 0.25, ..., ..., ...), "b: 0.8 becomes 0.64, which is still above 0.5."),
+            ((..., ..., 0.6, ..., ...), "c: ten times the negatives make ten times the false alarms."),
+            ((..., ..., 0.75, ..., ...), "c: this is the recall. It stays as it was; asked is the precision."),
+            ((..., ..., 3 / 63, ..., ...), "c: only two of the six negatives are above 0.5."),
+            ((..., ..., ..., ..., 0.6), "e: this is the accuracy before. Now sixty of the examples are negative."),
+            ((..., ..., ..., ..., 0.9), "e: sixty negatives and four positives make 64 examples, not 66."),
+            (
+                lambda got: abs(got[0] - right[0]) > 0.005,
+                "a: the AUC asks which of two scores is higher. Does squaring scores between 0 and 1 change that?",
+            ),
+            (
+                lambda got: abs(got[3] - right[3]) > 0.005,
+                "d: the AUC is about a random positive and a random negative. Does the *share* of negatives matter?",
+            ),
+        ],
+        lambda got: next(
+            f"{case}: {float(value):.3f} is off. Write down the scores, or the four counts, after the change."
+            for case, value, wanted in zip("abcde", got, right, strict=True)
+            if abs(value - wanted) > 0.005
+        ),
+        rtol=0,
+        atol=0.005,
     )
 
 
-@table
-def auc_by_pairs():
-    """05.2: answer(truth (n,) bool, scores (n,)) returns the AUC, ties between classes counted half."""
-    rng = np.random.default_rng(52)
-    cases = [(rng.permutation(12) < 5, rng.random(12)) for _ in range(3)]
-    cases += [(rng.permutation(20) < 8, rng.random(20).round(1)) for _ in range(3)]
-    for truth, scores in cases:
-        difference = scores[truth][:, None] - scores[~truth]
-        above, equal = np.mean(difference > 0), np.mean(difference == 0)
-        right, yes = above + equal / 2, scores >= 0.5
-        kind = "with ties" if equal else "without ties"
-        yield Case(
-            (truth, scores),
-            right,
-            [
-                (1 - right, "this is 1 minus the AUC. Count the pairs in which the *positive* has the higher score."),
-                (above, "ties are counted as lost. Each pair of equal scores counts one half."),
-                (above + equal, "ties are counted as won. Each pair of equal scores counts one half."),
-                (
-                    right * difference.size / len(truth) ** 2,
-                    "divide by the number of pairs of one positive and one negative, not by n squared.",
-                ),
-                (right * difference.size, "this is the number of pairs won. Divide by the number of pairs."),
-                (
-                    (np.mean(yes[truth]) + np.mean(~yes[~truth])) / 2,
-                    "the scores were turned into yes and no first. Compare the scores themselves.",
-                ),
-                (
-                    np.mean(yes == truth),
-                    "this is the accuracy at 0.5. No threshold is needed: compare each positive with each negative.",
-                ),
-                (lambda got: not 0 <= got <= 1, "an AUC lies between 0 and 1; this is {got:.3f}."),
-            ],
-            f"for {len(truth)} scores {kind} it should be {right:.4f}, got {{got:.4f}}.",
-        )
+# A function, no table: what counts is which examples its two functions are shown.
+def promise(answer):
+    """05.2: answer(X, y, rng, answer, choose) balances the training classes and chooses columns, inside the loop."""
+    for seed in (1, 2):
+        rng = np.random.default_rng([52, seed])
+        X, y = rng.normal(size=(60, 200)), rng.permutation(60) < 18  # column 0 tells the examples apart
+        log = _Watch(X[:, 0], y)
+        # Plain functions: arguments are copied, and with a method its object would be copied, too.
+        shown, chosen = (lambda *given, log=log: log.answer(*given)), (lambda *given, log=log: log.choose(*given))
+        got = float(ask(answer, X, y, np.random.default_rng(seed), shown, chosen, like=0.5))
+        log.judge()
+        judged, recalls = np.mean(log.right), (np.mean(log.right[y]) + np.mean(log.right[~y])) / 2
+        if near(got, recalls):
+            continue
+        if near(got, judged):
+            raise Hint("this is the accuracy. Asked is the mean of the two classes' recalls, as in the given code.")
+        raise Hint(f"the held-out answers make a mean recall of {recalls:.3f}; it returned {got:.3f}.")
+
+
+class _Watch:
+    """The two functions that `promise` is given; they note which examples they see, by their column 0."""
+
+    def __init__(self, names, y):
+        self.names, self.y, self.chosen_by, self.faults = names, y, None, []
+        self.times, self.right = np.zeros(len(y), int), np.zeros(len(y), bool)
+
+    def choose(self, X, y):
+        self.chosen_by = set(X[:, 0].tolist())
+        return np.r_[0, 1 + np.argsort(-np.abs(X[y].mean(axis=0) - X[~y].mean(axis=0))[1:])[:19]]
+
+    def answer(self, X, y, new):
+        held, learned = set(new[:, 0].tolist()), set(X[:, 0].tolist())
+        if held & learned:
+            self.faults.append("copies")
+        if X.shape[1] != 20 or self.chosen_by is None:
+            self.faults.append("columns")
+        elif self.chosen_by & held:
+            self.faults.append("chosen")
+        if np.sum(y) * 2 != len(y):
+            self.faults.append("balance")
+        said = ((new - X[y].mean(axis=0)) ** 2).sum(axis=1) < ((new - X[~y].mean(axis=0)) ** 2).sum(axis=1)
+        for name, yes in zip(new[:, 0], said, strict=True):
+            i = int(np.argmin(np.abs(self.names - name)))
+            self.times[i] += 1
+            self.right[i] = yes == self.y[i]
+        return said
+
+    def judge(self):
+        """Raise the hint of the worst fault that was seen."""
+        hints = {
+            "copies": "a copy of a held-out example is among those that are learned from. Split first, then copy.",
+            "chosen": "the columns are chosen with held-out examples in view. Choose them inside the loop.",
+            "columns": "the model should see only the twenty columns that `choose` returns, all of them.",
+            "balance": "the classes that the model learns from are not equally frequent. Balance each training part.",
+        }
+        for fault, hint in hints.items():
+            if fault in self.faults:
+                raise Hint(hint)
+        if not self.times.any():
+            raise Hint("nothing is held out: `answer` is never called.")
+        if np.any(self.times != 1):
+            raise Hint("each of the n examples should be held out exactly once; copies are not to be judged.")
 
 
 @table
@@ -113,92 +128,69 @@ def cheapest_threshold():
 
 
 @table
-def find_temperature():
-    """05.4: answer(z (n, classes), y (n,)) returns the T for which softmax(z / T) has the lowest cross-entropy."""
+def difference():
+    """05.4: answer(a (n,) bool, b (n,) bool) returns the mean of a - b and half its 95 % interval, paired."""
     rng = np.random.default_rng(54)
-    for n, classes, sharpness in ((400, 4, 3.0), (300, 3, 0.5), (500, 10, 1.8)):
-        z = rng.normal(size=(n, classes)) * 1.5
-        y = (rng.random((n, 1)) > _softmax(z).cumsum(axis=1)).sum(axis=1).clip(0, classes - 1)
-        z = z * sharpness
-        right = 1 / _root(lambda b, z=z, y=y: _slope(b, z, y))
-        hits = np.mean(z.argmax(axis=1) == y)
-        sure = 1 / _root(lambda b, z=z, hits=hits: np.mean(_softmax(b * z).max(axis=1)) - hits)
+    for n, extra in ((200, 0.04), (400, 0.1), (300, 0.02)):
+        hard = rng.random(n) < 0.3
+        b = ~hard ^ (rng.random(n) < 0.05)
+        a = b | (rng.random(n) < extra)
+        a ^= rng.random(n) < 0.02
+        d = a * 1.0 - b
+        mean, half = d.mean(), 1.96 * d.std() / np.sqrt(n)
+        errors = [np.sqrt(r.mean() * (1 - r.mean()) / n) for r in (a, b)]
+        apart, together = 1.96 * np.hypot(*errors), 1.96 * sum(errors)
+        unpaired = (
+            "the difference is right, the interval is that of two *different* test sets. Both models answer the same "
+            "examples: take the standard deviation of the differences."
+        )
         yield Case(
-            (z, y),
-            right,
+            (a, b),
+            (mean, half),
             [
+                ((-mean, ...), "the sign is reversed: asked is a minus b."),
+                ((mean, apart), unpaired),
+                ((mean, together), unpaired),
+                ((mean, half / 1.96), "the difference is right. Half the interval is 1.96 standard errors, not one."),
+                ((mean, 2 * half), "the difference is right. Return half the width of the interval."),
                 (
-                    1 / right,
-                    "this is 1 / T. The logits are *divided* by T, so an overconfident network needs T above 1.",
+                    (mean, half * np.sqrt(n)),
+                    "the difference is right. A standard error divides the deviation by the root of n.",
                 ),
-                (lambda got: got == 1, "T is still 1: nothing was fitted."),
-                (lambda got: got <= 0, "a temperature is positive. Search 1 / T between 0.01 and 5."),
-                (
-                    sure,
-                    "this makes the mean confidence equal to the accuracy. Asked is the lowest cross-entropy, "
-                    "which looks at every probability.",
-                ),
+                ((mean, ...), f"the difference is right; half the interval should be {half:.4f}, got {{got[1]:.4f}}."),
             ],
-            f"for {n} examples of {classes} classes the lowest cross-entropy is at T = {right:.3f}, got {{got:.3f}}. "
-            "At the lowest point the mean of sum((p - one_hot) * z) is zero.",
+            f"for {n} examples it should be ({mean:.4f}, {half:.4f}).",
             rtol=0.01,
         )
 
 
-# A function, no table: an estimate is random, and right on the average.
-def honest_estimate(answer):
-    """05.5: answer(X (n, d), y (n,) bool, rng) returns a cross-validated accuracy of a model on its 20 best columns."""
+# A function, no table: many deals are right.
+def grouped_folds(answer):
+    """05.5: answer(groups (n,), k, rng) returns each example's fold; a group is in one fold, folds are even."""
     rng = np.random.default_rng(55)
-    noise, signal = [], []
-    for _ in range(6):
-        X, y = rng.normal(size=(80, 600)), rng.permutation(80) < 40
-        noise.append(float(ask(answer, X, y, np.random.default_rng(1), like=0.5)))
-        X = X + 1.2 * y[:, None] * (np.arange(600) < 12)
-        signal.append(float(ask(answer, X, y, np.random.default_rng(1), like=0.5)))
-    if min(noise + signal) < 0 or max(noise + signal) > 1:
-        raise Hint("an accuracy is a share between 0 and 1.")
-    if min(noise + signal) == 1:
-        raise Hint("it says 1 for everything, pure noise included. Is the model asked about examples it has learned?")
-    if np.mean(noise) > 0.65:
-        raise Hint(
-            f"on labels of pure chance it promises {np.mean(noise):.2f}. Something has seen the held-out "
-            "labels: choose the columns inside the loop, from the other folds alone."
-        )
-    if np.mean(noise) < 0.35:
-        raise Hint(
-            f"on labels of pure chance it gives {np.mean(noise):.2f}, less than a coin. Are the folds random, "
-            "and the classes not exchanged?"
-        )
-    if np.mean(signal) < 0.75:
-        raise Hint(
-            f"where twelve of 600 columns carry a clear signal it finds {np.mean(signal):.2f}; 0.75 "
-            "and more is there. Does each fold learn from all the others, and choose the columns whose class "
-            "means differ most?"
-        )
-
-
-def _softmax(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def _slope(beta, z, y):
-    """Derivative of the cross-entropy of softmax(beta * z) in beta."""
-    return np.mean(np.sum(_softmax(beta * z) * z, axis=1) - z[np.arange(len(y)), y])
-
-
-def _root(f, low=0.01, high=10.0):
-    """Where a rising function crosses zero, by halving."""
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if f(middle) > 0 else (middle, high)
-    return (low + high) / 2
+    for k in (2, 3, 4, 5, 4):
+        groups = rng.permutation(np.repeat(rng.permutation(100)[:24], rng.integers(1, 16, 24)))
+        folds = ask(answer, groups, k, np.random.default_rng(k), like=np.zeros(len(groups)))
+        if np.any(folds != np.round(folds)) or folds.min() < 0 or folds.max() > k - 1:
+            raise Hint(
+                f"folds are numbered from 0 to k - 1; for k = {k} these go from {folds.min():g} to {folds.max():g}."
+            )
+        if any(len(set(folds[groups == group])) > 1 for group in np.unique(groups)):
+            raise Hint("a group is in two folds. Deal the groups, not the examples.")
+        sizes, largest = np.bincount(folds.astype(int), minlength=k), np.unique(groups, return_counts=True)[1].max()
+        if sizes.min() == 0:
+            raise Hint(f"for k = {k} a fold is empty; the sizes are {sizes.tolist()}.")
+        if np.ptp(sizes) > largest:
+            raise Hint(
+                f"the folds are uneven, {sizes.tolist()}, and the largest group has {largest}. Groups differ in size: "
+                "put each into the fold that has the fewest *examples* so far."
+            )
 
 
 GRADERS = {
-    "05.1": precision_recall_of,
-    "05.2": auc_by_pairs,
+    "05.1": predictions,
+    "05.2": promise,
     "05.3": cheapest_threshold,
-    "05.4": find_temperature,
-    "05.5": honest_estimate,
+    "05.4": difference,
+    "05.5": grouped_folds,
 }
