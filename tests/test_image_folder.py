@@ -417,7 +417,7 @@ def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_pa
     with (tmp_path / "new" / "manifest.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["path"] for row in rows] == [file.path for file in seen.files] and len(list(tmp_path.iterdir())) == 2
-    assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content"]
+    assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content", "file"]
     lines = image_folder.table(seen).splitlines()
     assert len({len(line) for line in lines[:5]}) == 1 and lines[-1] == "of the used, dropped by Keras: 2"
     total = dict(
@@ -919,6 +919,41 @@ def test_groups_by_a_pattern():
     assert len(set(image_folder.groups(pictures))) == 12
 
 
+def sides_of(pictures, sides):
+    return {pictures.contents[i]: side for side, rows in enumerate(sides) for i in rows}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sides_stay_when_files_are_added_renamed_and_moved(seed):
+    pictures, random = pictures_of(400, 150, 90), np.random.default_rng(seed)
+    pictures = pictures._replace(contents=[random.bytes(32).hex() for _ in pictures.paths])
+
+    def part(keep):
+        kept = {"images": pictures.images[keep], "labels": pictures.labels[keep]}
+        kept |= {name: [getattr(pictures, name)[i] for i in keep] for name in ("paths", "contents")}
+        return pictures._replace(**kept)
+
+    sides = image_folder.split(pictures, seed=seed)
+    assert sorted(np.concatenate(sides).tolist()) == list(range(640)) and all((np.diff(s) > 0).all() for s in sides)
+    after, fewer = sides_of(pictures, sides), part(np.sort(random.permutation(640)[:500]))
+    assert sides_of(fewer, image_folder.split(fewer, seed=seed)).items() <= after.items()
+    mixed = part(random.permutation(640))
+    mixed = mixed._replace(paths=[path.replace(".", " new.") for path in mixed.paths])
+    assert sides_of(mixed, image_folder.split(mixed, seed=seed)) == after
+    assert sides_of(pictures, image_folder.split(pictures, seed=seed + 1)) != after
+    shares = np.array([len(side) for side in sides]) / 640
+    assert np.abs(shares - [0.7, 0.15, 0.15]).max() < 0.06
+    groups = np.array([f"g {i // 4}" for i in range(640)], dtype=object)
+    together = image_folder.split(pictures, (0.5, 0.5), groups, seed)
+    assert not {i // 4 for i in together[0]} & {i // 4 for i in together[1]}
+
+
+def test_the_sides_are_the_same_at_every_size(folder):
+    small, large = (image_folder.load(image_folder.scan(folder, size=size)) for size in (40, 60))
+    for one, other in zip(image_folder.split(small, (0.5, 0.5)), image_folder.split(large, (0.5, 0.5)), strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
     pictures = pictures_of(2, 50)
     alone = image_folder.groups(pictures)
@@ -931,6 +966,11 @@ def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
         image_folder.folds(pictures, 2, image_folder.groups(pictures, "^[^/]+"))
     with pytest.raises(FolderError, match=r"GROUP is '\(', which is no regular expression"):
         image_folder.groups(pictures, "(")
+    for shares in ((0.5, 0.6), (1.2, -0.2), (), (1, 0)):
+        with pytest.raises(FolderError, match="sum 1"):
+            image_folder.split(pictures, shares)
+    with pytest.raises(FolderError, match=r"Class 'class 0' has no picture on side 2 of 2; give another seed"):
+        image_folder.split(pictures, (1 - 1e-9, 1e-9))
     for content, said in (
         (None, "cannot be read"),
         (b"path,object\n", "has no column 'group'; its first line has 'path', 'object'"),

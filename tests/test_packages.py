@@ -24,11 +24,6 @@ def test_walls(package):
             assert not WALLS[package] & {name.split(".")[0] for name in names}, (path, node.lineno)
 
 
-def test_chapters_do_not_need_what_is_for_own_files():
-    for path in sorted((SRC.parent / "notebooks").glob("[0-9]*.ipynb")):
-        assert "ownfiles" not in path.read_text(encoding="utf-8"), path.name
-
-
 def test_groundup_is_small():
     """What chapters import can be read in one sitting; the graders are beside it."""
     files = [path for path in (SRC / "groundup").rglob("*.py") if path.parent.name != "exercises"]

@@ -16,7 +16,7 @@ moved, changed or made. On the command line:
 from .base import STATUSES, File, FolderError, Pictures, Prediction, Saved, Scan, shown
 from .decode import decode
 from .model import predict, restore, save, write_predictions
-from .parts import folds, groups
+from .parts import folds, groups, split
 from .scan import load, scan, table, write_manifest
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "save",
     "scan",
     "shown",
+    "split",
     "table",
     "write_manifest",
     "write_predictions",

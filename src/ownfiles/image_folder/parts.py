@@ -1,6 +1,7 @@
-"""Parts of a cross-validation: which pictures must stay together is what the reader says, scikit-learn deals them."""
+"""Parts of a folder: which pictures must stay together is what the reader says; folds, and a test set that stays."""
 
 import csv
+import hashlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -90,3 +91,38 @@ def folds(pictures, k, names, seed=0):
             )
     dealer = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
     return list(dealer.split(pictures.labels, pictures.labels, names))
+
+
+def split(pictures, shares=(0.7, 0.15, 0.15), names=None, seed=0):
+    """Deal the pictures to sides (training, validation, test) by a hash of their files.
+
+    A picture's side depends on its file's bytes alone (on its group's name, if it has one): renamed, moved, scanned at
+    another size or among newly added files it stays on its side. So each class is dealt with the same shares, but as
+    chance does it: of n pictures a side gets n * share, give or take sqrt(n * share * (1 - share)).
+
+    Args:
+        pictures: Pictures.
+        shares: the share of each side, floats of sum 1.
+        names: (n,) array of str from `groups`; None: each picture is a group of its own.
+        seed: int.
+
+    Returns:
+        tuple with an int64 array of ascending indices into the pictures for each side.
+
+    Raises:
+        FolderError: the shares are none, or a class has no picture on one of the sides.
+    """
+    if not shares or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise FolderError(f"shares are {tuple(shares)}; they need to be above 0 and have the sum 1.")
+    names = groups(pictures) if names is None else names
+    keys = [f"object {n[2:]}" if n[0] == "g" else f"file {c}" for n, c in zip(names, pictures.contents, strict=True)]
+    digests = [hashlib.sha256(f"{seed}\0{key}".encode("utf-8", "backslashreplace")).digest() for key in keys]
+    hashes = [int.from_bytes(digest[:8], "big") / 2**64 for digest in digests]  # in 0..1, as if drawn
+    side = np.searchsorted(np.cumsum(shares)[:-1], hashes, side="right")
+    for number, label in enumerate(pictures.classes):
+        if missing := set(range(len(shares))) - set(side[pictures.labels == number]):
+            raise FolderError(
+                f"Class '{label}' has no picture on side {min(missing) + 1} of {len(shares)}; give another seed, more "
+                "even shares, or add pictures of other objects."
+            )
+    return tuple(np.flatnonzero(side == number) for number in range(len(shares)))
