@@ -55,6 +55,25 @@ def test_with_the_cache_as_without(model, tokens):
         np.testing.assert_allclose(np.array(logits)[:, 0], whole[:, t], atol=1e-5)
 
 
+def test_beyond_the_context_it_refuses(model, tokens):
+    with pytest.raises(ValueError, match="17 tokens do not fit into a context of 16"):
+        model(np.zeros((1, 17), int))
+    cache = model(tokens, cache=model.empty_cache(2), at=0)[1]
+    with pytest.raises(ValueError, match="17 tokens do not fit"):
+        model(tokens[:, :1], cache=cache, at=16)
+
+
+def test_beyond_the_context_compiled_code_answers_nan(model, tokens):
+    """Lookup and slice_update clamp under XLA, and would answer with numbers."""
+    import tensorflow as tf
+
+    call = tf.function(model.call, jit_compile=True, autograph=False)
+    cache = model(tokens[:, :15], cache=model.empty_cache(2), at=0)[1]
+    last, cache = call(tokens[:, 15:], cache, tf.constant(15))
+    assert np.isfinite(last).all()
+    assert np.isnan(call(tokens[:, :1], cache, tf.constant(16))[0]).all()
+
+
 @pytest.mark.parametrize("size", [(50, 16, 3, 24, 4), (7, 3, 1, 2, 1)])
 def test_parameters_are_counted(gpt, size):
     vocabulary, context, layers, width, _ = size

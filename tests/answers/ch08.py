@@ -1,42 +1,45 @@
 """Answers to the exercises of chapter 08: solutions, and mistakes with words of the hint that each must get."""
 
+from itertools import pairwise
+
 import numpy as np
 
+PREDICTED = (np.log(4096), 32, 1.5, 70, 1 / 6, 1725)
 
-def merged(ids, a, b, new):
-    out, i = [], 0
+
+def but(**changed):
+    """The right predictions, with some of them changed: but(a=1.0)."""
+    return lambda: tuple(changed.get(name, value) for name, value in zip("abcdef", PREDICTED, strict=True))
+
+
+def merged(ids, a, b, new, once=False):
+    out, i, done = [], 0, False
     while i < len(ids):
-        pair = i + 1 < len(ids) and ids[i] == a and ids[i + 1] == b
-        out.append(new if pair else int(ids[i]))
-        i += 2 if pair else 1
+        hit = ids[i : i + 2] == [a, b] and not (once and done)
+        out.append(new if hit else ids[i])
+        done, i = done or hit, i + 1 + hit
     return out
 
 
-def overlapping(ids, a, b, new):
-    out = []
-    for i, token in enumerate(ids):
-        if i + 1 < len(ids) and token == a and ids[i + 1] == b:
-            out.append(new)
-        elif not (i and ids[i - 1] == a and token == b):
-            out.append(int(token))
-    return out
-
-
-def first_only(ids, a, b, new):
-    ids = list(map(int, ids))
-    for i in range(len(ids) - 1):
-        if (ids[i], ids[i + 1]) == (a, b):
-            return [*ids[:i], new, *ids[i + 2 :]]
+def encode(ids, merges, choose=min, rounds=100, once=False):
+    ids, rank = [int(i) for i in ids], {(a, b): i for i, (a, b, _) in enumerate(merges)}
+    for _ in range(rounds):
+        there = [rank[pair] for pair in pairwise(ids) if pair in rank]
+        if not there:
+            break
+        ids = merged(ids, *merges[choose(there)], once=once)
     return ids
 
 
-def either_order(ids, a, b, new):
-    out, i = [], 0
-    while i < len(ids):
-        pair = tuple(map(int, ids[i : i + 2])) in ((a, b), (b, a))
-        out.append(new if pair else int(ids[i]))
-        i += 2 if pair else 1
-    return out
+def first_in_text(ids, merges):
+    table, ids, i = {(a, b): new for a, b, new in merges}, [int(i) for i in ids], 0
+    while i < len(ids) - 1:
+        pair = (ids[i], ids[i + 1])
+        if pair in table:
+            ids[i : i + 2], i = [table[pair]], max(i - 1, 0)
+        else:
+            i += 1
+    return ids
 
 
 def softmax(S):
@@ -54,58 +57,47 @@ def unsafe(S):
         return np.exp(S) / np.exp(S).sum(axis=1, keepdims=True)
 
 
-def cut(p, keep, renormalized=True):
-    q = np.zeros(len(p))
-    q[keep] = p[keep]
-    return q / q.sum() if renormalized else q
+def ablation(nats_of, windows, ks, cut=lambda ids, k: ids[-k - 1 :], mean=np.mean):
+    whole = mean([nats_of(ids) for ids in windows])
+    return np.array([mean([nats_of(cut(ids, k)) for ids in windows]) for k in ks]) - whole
 
 
-def likeliest(p, top_p, more=1, by=-1, side="left"):
-    order = np.argsort(by * p)
-    return order[: np.searchsorted(np.cumsum(p[order]), top_p, side) + more]
-
-
-def witten_bell(pairs, smooth=True, never=True, axis=0):
-    A, counts = len(pairs), pairs.sum(axis=axis)
-    kinds = np.sum(counts > 0)
-    shorter = (counts + kinds / A) / (counts.sum() + kinds) if smooth else counts / counts.sum()
-    N, T = pairs.sum(axis=1, keepdims=True), np.sum(pairs > 0, axis=1, keepdims=True)
-    return np.where(N > 0, (pairs + T * shorter) / np.maximum(N + T, 1), shorter if never else 1 / A)
-
-
-def laplace(pairs):
-    return (pairs + 1) / (pairs.sum(axis=1, keepdims=True) + len(pairs))
+def cell(marker_i=40.0, marker_f=-40.0, i=-20.0, f=20.0, g=1.0):
+    """Weights of an LSTM with one cell, right but for what is changed."""
+    return np.array([[0, 0, g, 0], [marker_i, marker_f, 0, 0]]), np.zeros((1, 4)), np.array([i, f, 0, 0])
 
 
 SOLUTIONS = {
-    "08.1": lambda nats, tokens, characters: nats / np.log(2) * tokens / characters,
-    "08.2": merged,
+    "08.1": but(),
+    "08.2": encode,
     "08.3": causal,
-    "08.4": lambda p, top_p: cut(p, likeliest(p, top_p)),
-    "08.5": witten_bell,
+    "08.4": ablation,
+    "08.5": cell,
 }
 MISTAKES = [
-    ("08.1", lambda nats, tokens, characters: nats * tokens / characters, "nats per character"),
-    ("08.1", lambda nats, tokens, characters: nats / np.log(2), "bits per token"),
-    ("08.1", lambda nats, tokens, characters: nats / np.log(2) * characters / tokens, "exchanged"),
-    ("08.1", lambda nats, tokens, characters: nats * np.log(2) * tokens / characters, "smaller than a nat"),
-    ("08.1", lambda nats, tokens, characters: nats / np.log(2) * tokens, "whole text"),
-    ("08.1", lambda nats, tokens, characters: np.exp(nats) * tokens / characters, "perplexity"),
-    ("08.1", lambda nats, tokens, characters: 0.0, "it should be"),
-    ("08.1", lambda nats, tokens, characters: [0.0, 1.0], "a single number"),
-    ("08.1", 3.0, "pass the function itself"),
-    ("08.2", overlapping, "must not overlap"),
-    ("08.2", first_only, "only the first"),
-    ("08.2", either_order, "another pair"),
-    ("08.2", lambda ids, a, b, new: [int(i) for i in ids], "nothing was merged"),
-    ("08.2", lambda ids, a, b, new: merged(ids, a, b, new)[:-1], "last token"),
-    ("08.2", lambda ids, a, b, new: [new if i == a else int(i) for i in ids if i != b], "stand alone"),
-    ("08.2", lambda ids, a, b, new: [0.5], "no whole number"),
-    ("08.2", lambda ids, a, b, new: ["x"], "no number"),
-    ("08.2", lambda ids, a, b, new: [float("nan")], "no number"),
-    ("08.2", lambda ids, a, b, new: 7, "list of ints"),
-    ("08.2", lambda ids, a, b, new: ids[len(ids)], "IndexError"),
-    ("08.2", lambda ids, a, b, new: ids.fill(0) or [1], "changes an array"),
+    ("08.1", but(a=12), "these are bits"),
+    ("08.1", but(b=148.413), "base is 2"),
+    ("08.1", but(c=2), "this is model A"),
+    ("08.1", but(c=4), "bits a token"),
+    ("08.1", but(d=30), "must stay"),
+    ("08.1", but(d=69), "own position"),
+    ("08.1", but(d=100), "cannot see it"),
+    ("08.1", but(e=0.2), "counted from 0"),
+    ("08.1", but(f=59), "with a cache"),
+    ("08.1", but(f=60), "with a cache"),
+    ("08.1", but(f=1775), "begins at 10"),
+    ("08.1", but(f=3000), "so far"),
+    ("08.1", but(e=0.5), "e: 0.5 is off"),
+    ("08.1", lambda: 8.3, "6 values"),
+    ("08.2", lambda ids, merges: encode(ids, merges, choose=max), "starts with the last"),
+    ("08.2", lambda ids, merges: encode(ids, merges[:1]), "only the first merge"),
+    ("08.2", lambda ids, merges: encode(ids, merges, rounds=1, once=True), "only the first"),
+    ("08.2", first_in_text, "learned first"),
+    ("08.2", lambda ids, merges: [int(i) for i in ids], "nothing was merged"),
+    ("08.2", lambda ids, merges: encode(ids, merges, rounds=1), "should become|only the first merge"),
+    ("08.2", lambda ids, merges: [0.5], "no whole number"),
+    ("08.2", lambda ids, merges: 7, "list of ints"),
+    ("08.2", lambda ids, merges: ids.fill(0) or [1], "changes an array"),
     ("08.3", lambda Q, K: causal(Q, K, mask=True), "mask is missing"),
     ("08.3", lambda Q, K: causal(Q, K, scale=1), "not divided by √d"),
     ("08.3", lambda Q, K: causal(Q, K, scale=Q.shape[1]), "not by d"),
@@ -119,19 +111,17 @@ MISTAKES = [
     ("08.3", lambda Q, K: causal(Q * 40, K, softmax=unsafe) if Q.max() >= 40 else causal(Q, K), "exp overflows"),
     ("08.3", lambda Q, K: Q @ K, "ValueError"),
     ("08.3", lambda Q, K: Q, "shape"),
-    ("08.4", lambda p, top_p: cut(p, likeliest(p, top_p), renormalized=False), "does not add up to 1"),
-    ("08.4", lambda p, top_p: cut(p, likeliest(p, top_p, more=0)), "one too few"),
-    ("08.4", lambda p, top_p: cut(p, likeliest(p, top_p, more=2)), "one too many"),
-    ("08.4", lambda p, top_p: np.sort(cut(p, likeliest(p, top_p)))[::-1], "left their places"),
-    ("08.4", lambda p, top_p: cut(p, likeliest(p, top_p, by=1)), "least likely"),
-    ("08.4", lambda p, top_p: p, "nothing was cut"),
-    ("08.4", lambda p, top_p: np.full(len(p), 1 / len(p)), "it should be"),
-    ("08.4", lambda p, top_p: p * np.nan, "NaN"),
-    ("08.5", lambda pairs: pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1), "without smoothing"),
-    ("08.5", laplace, "Laplace"),
-    ("08.5", lambda pairs: witten_bell(pairs, smooth=False), "smoothed too"),
-    ("08.5", lambda pairs: witten_bell(pairs, never=False), "never met"),
-    ("08.5", lambda pairs: witten_bell(pairs, axis=1), "sum over h"),
-    ("08.5", lambda pairs: witten_bell(pairs) * 2, "the rows add up"),
-    ("08.5", lambda pairs: np.full(pairs.shape, 1 / len(pairs)), "it should be"),
+    ("08.4", lambda *args: -ablation(*args), "sign is reversed"),
+    ("08.4", lambda f, w, ks: ablation(f, w, ks) + np.mean([f(ids) for ids in w]), "these are the losses"),
+    ("08.4", lambda f, w, ks: ablation(f, w, ks, cut=lambda ids, k: ids[-max(k, 2) :]), "k + 1 ids"),
+    ("08.4", lambda f, w, ks: ablation(f, w, ks, cut=lambda ids, k: ids[: k + 1]), "first tokens"),
+    ("08.4", lambda f, w, ks: ablation(f, w, ks, mean=np.sum), "not the sum"),
+    ("08.4", lambda f, w, ks: np.zeros(len(ks)), "it should be"),
+    ("08.4", lambda f, w, ks: ablation(f, w, ks, cut=lambda ids, k: ids[-k:]), "ValueError|k + 1 ids"),
+    ("08.5", lambda: cell(marker_i=0.0), "should be nearly 1"),
+    ("08.5", lambda: cell(i=-3.0), "should be nearly 0"),
+    ("08.5", lambda: cell(f=3.0), "keep the cell"),
+    ("08.5", lambda: cell(marker_f=0.0), "sum of both"),
+    ("08.5", lambda: cell(g=2.0), "Look at g"),
+    ("08.5", lambda: cell()[:2], "3 values"),
 ]

@@ -1,78 +1,87 @@
 """Graders for chapter 08, from an LSTM to GPT."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from .engine import Case, Hint, near, table
+from .engine import Case, Hint, ask, near, table
 
 
 @table
-def bits_from_nats():
-    """08.1: answer(nats, tokens, characters) returns bits per character."""
-    for nats, tokens, characters in ((2.0, 300, 1000), (3.5, 170_000, 467_000), (1.2, 50, 50)):
-        bits = nats / np.log(2)
-        right = bits * tokens / characters
-        yield Case(
-            (nats, tokens, characters),
-            right,
-            [
-                (right * np.log(2), "these are nats per character. A bit is ln 2 nats: divide by ln 2."),
-                (right * np.log(2) ** 2, "divide by ln 2: a bit is smaller than a nat, so it takes more."),
-                (bits, "these are bits per token. The bits of all tokens are shared by all characters."),
-                (
-                    bits * characters / tokens,
-                    "tokens and characters are exchanged: all bits are nats × tokens "
-                    "/ ln 2; each character has its share of them.",
-                ),
-                (bits * tokens, "these are the bits of the whole text. Divide by its characters."),
-                (
-                    np.exp(nats) * tokens / characters,
-                    "this starts from the perplexity. The loss in nats is what adds up.",
-                ),
-            ],
-            f"for {nats} nats, {tokens} tokens, {characters} characters it should be {right:.4f}.",
-        )
+def predictions():
+    """08.1: answer() returns six numbers that can be predicted before anything is run."""
+    right = (np.log(4096), 32.0, 1.5, 70.0, 1 / 6, 1725.0)
+    yield Case(
+        (),
+        right,
+        [
+            ((np.log2(4096), ..., ..., ..., ..., ...), "a: these are bits. In nats it is the natural logarithm."),
+            ((..., np.exp(5), ..., ..., ..., ...), "b: the loss is given in bits, so the base is 2."),
+            (
+                (..., ..., 2.0, ..., ..., ...),
+                "c: this is model A. B needs more bits a token, but its tokens are longer.",
+            ),
+            ((..., ..., 4.0, ..., ..., ...), "c: these are bits a token. Divide by the characters of a token."),
+            ((..., ..., ..., 30.0, ..., ...), "d: these are the positions before the change, which must stay."),
+            ((..., ..., ..., 69.0, ..., ...), "d: the token's own position sees it, too."),
+            ((..., ..., ..., 100.0, ..., ...), "d: under the causal mask earlier positions cannot see it."),
+            ((..., ..., ..., ..., 1 / 5, ...), "e: counted from 0, position 5 sees itself and five before it."),
+            (
+                (..., ..., ..., ..., ..., 59.0),
+                "f: this is the count with a cache, where each position is computed once.",
+            ),
+            (
+                (..., ..., ..., ..., ..., 60.0),
+                "f: this is the count with a cache, where each position is computed once.",
+            ),
+            (
+                (..., ..., ..., ..., ..., 1775.0),
+                "f: the first new token is computed from the 10 of the prompt, so the sum begins at 10 and ends at 59.",
+            ),
+            (
+                (..., ..., ..., ..., ..., 3000.0),
+                "f: it passes over all tokens *so far*, 10 at first, not 60 each time.",
+            ),
+        ],
+        lambda got: next(
+            f"{part}: {float(value):.3g} is off; the others may be, too. Write the question down as a formula."
+            for part, value, wanted in zip("abcdef", got, right, strict=True)
+            if abs(value - wanted) > 0.006
+        ),
+        rtol=0,
+        atol=0.006,
+    )
 
 
 @table
-def merge_pair():
-    """08.2: answer(ids, a, b, new) returns the list of ids with each pair a, b from the left made new."""
+def encode():
+    """08.2: answer(ids, merges) returns the ids after all merges, the one learned first first."""
     rng = np.random.default_rng(82)
-    hand = [([1, 2, 3, 1, 2], 1, 2, 9), ([4, 5], 4, 5, 6), ([1, 2, 1], 2, 3, 9), ([3, 1, 2], 1, 2, 9)]
-    for ids, a, b, new in (
-        *hand,
-        *[(rng.integers(0, 4, 30).tolist(), 1, 2, 9) for _ in range(5)],
-        ([7, 7, 7], 7, 7, 8),
-        ([7, 7, 7, 7, 1, 7], 7, 7, 8),
-        ([3], 1, 2, 9),
-        ([], 1, 2, 9),
-    ):
-        right = _merged(ids, a, b, new)
-        last = f"{ids} should become {right}: look at the last token, which has no right neighbour."
-        if a == b:
-            otherwise = (
-                f"{ids} with the pair ({a}, {b}) is {right}: after a merge both tokens are used up. "
-                "Pairs must not overlap, and the left one comes first."
-            )
-        else:
-            otherwise = f"{ids} with the pair ({a}, {b}) should become {right}, not {{got}}."
+    first_wins = [(2, 3, 9), (1, 2, 8)]
+    chain = [(1, 2, 7), (7, 3, 8), (8, 8, 9)]
+    cases = [([1, 2, 3, 1, 2], first_wins), ([1, 2, 3, 1, 2, 3, 1], chain), ([5, 5, 5], [(5, 5, 6)])]
+    cases += [(rng.integers(1, 4, 25).tolist(), chain), (rng.integers(1, 4, 25).tolist(), first_wins)]
+    cases += [([4], chain), ([], chain), ([3, 2, 1], [])]
+    for ids, merges in cases:
+        right = _encoded(ids, merges)
         yield Case(
-            (np.array(ids, dtype=int), a, b, new),
+            (np.array(ids, dtype=int), merges),
             right,
             [
-                (ids, f"nothing was merged in {ids}: the pair ({a}, {b}) becomes {new}."),
-                (_merged(ids, a, b, new, once=True), "only the first occurrence was merged. Go on to the end."),
-                (right[:-1], last),
-                (right + ids[-1:], last),
+                (ids, f"nothing was merged in {ids}; the merges are {merges}."),
                 (
-                    _merged(ids, a, b, new, unordered=True),
-                    f"({b}, {a}) is another pair than ({a}, {b}): the order counts.",
+                    _encoded(ids, merges[::-1]),
+                    "the pair that was learned first is merged first. This starts with the last.",
                 ),
+                (_encoded(ids, merges[:1]), "only the first merge was used. Go on until no pair of the list is left."),
+                (_merged(ids, *merges[0], once=True) if merges else None, "only the first occurrence was merged."),
                 (
-                    [new if i == a else i for i in ids if i != b],
-                    f"{a} and {b} were replaced where they stand alone, too. Only {a} followed by {b} is merged.",
+                    _greedy(ids, merges),
+                    "this merges whatever comes first in the *text*. What counts is which pair was learned first: "
+                    "merge it everywhere, then look again.",
                 ),
             ],
-            otherwise,
+            f"{ids} with the merges {merges} should become {right}, not {{got}}.",
         )
 
 
@@ -120,116 +129,115 @@ def causal_weights():
     yield Case((Q, Q), _softmax(np.where(np.tri(3), 0, -np.inf)), [(Hint, overflow)], overflow)
 
 
-@table
-def nucleus():
-    """08.4: answer(p (V,), top_p) returns the distribution cut to its nucleus."""
+# A function, no table: the answer calls a function that it is given.
+def context_ablation(answer):
+    """08.4: answer(nats_of, windows, ks) returns the rise of the loss for each k, (len(ks),)."""
     rng = np.random.default_rng(84)
-    cases = [(np.array([0.3, 0.22, 0.2, 0.18, 0.1]), 0.5), (np.array([0.05, 0.6, 0.05, 0.3]), 0.5)]
-    cases += [(rng.dirichlet(np.full(12, 0.5)), share) for share in (0.3, 0.75, 0.9)]
-    for p, top_p in cases:
-        order = np.argsort(-p)
-        count = np.searchsorted(np.cumsum(p[order]), top_p) + 1
-        right = _kept(p, order[:count])
-        yield Case(
-            (p, top_p),
-            right,
-            [
-                (p, "nothing was cut: keep only the likeliest."),
-                (right * p[order[:count]].sum(), "what is left does not add up to 1: divide by its sum."),
-                (np.sort(right)[::-1], "the probabilities left their places: entry i must still be token i."),
-                (
-                    _kept(p, order[: count - 1]),
-                    "one too few: the token that carries the sum over top_p belongs to it, "
-                    "or the nucleus holds less than top_p.",
-                ),
-                (_kept(p, order[: count + 1]), "one too many: stop as soon as the sum has reached top_p."),
-                (
-                    _kept(p, np.flatnonzero(np.cumsum(p) <= top_p)),
-                    "sort first: the likeliest come first, not the first.",
-                ),
-                (
-                    _kept(p, np.argsort(p)[: np.searchsorted(np.cumsum(np.sort(p)), top_p) + 1]),
-                    "these are the least likely tokens: sort from the largest down.",
-                ),
-            ],
-            f"for p = {p.round(3)} and top_p = {top_p} it should be {right.round(3)}, got {{got}}.",
-        )
-    p = np.array([0.25, 0.5, 0.25])
-    yield Case((p, 1.0), p, [], "right, but with top_p = 1 everything stays.")
+    for length, ks in ((12, (1, 4, 8)), (20, (2, 3, 19))):
+        windows = rng.integers(0, 50, (7, length))
+
+        def nats_of(ids):
+            ids = np.asarray(ids)
+            if ids.ndim != 1 or len(ids) < 2:
+                raise ValueError("nats_of takes a row of at least two ids: some context and the token to predict")
+            return float(2 + ids[-1] / 50 + 3 / len(ids) + ids[:-1].mean() / 100)
+
+        got = ask(answer, nats_of, windows, ks, like=np.zeros(len(ks)))
+        whole = np.mean([nats_of(ids) for ids in windows])
+
+        def loss(cut, windows=windows, ks=ks):
+            return np.array([np.mean([nats_of(cut(ids, k)) for ids in windows]) for k in ks])
+
+        right = loss(lambda ids, k: ids[-k - 1 :]) - whole
+        if near(got, right, atol=1e-9):
+            continue
+        if near(got, -right):
+            raise Hint("the sign is reversed: a loss that rises without the early tokens gives a positive number.")
+        if near(got, right + whole):
+            raise Hint("these are the losses. Subtract that with the whole windows.")
+        if near(got, loss(lambda ids, k: ids[-max(k, 2) :]) - whole):
+            raise Hint("k tokens of context and the token to predict are k + 1 ids.")
+        if near(got, loss(lambda ids, k: ids[: k + 1]) - whole):
+            raise Hint("this keeps the first tokens of each window. What is predicted is its last token.")
+        if near(got, right * len(windows)):
+            raise Hint("take the mean over the windows, not the sum.")
+        raise Hint(f"for k = {ks[0]} it should be {right[0]:.4f}; it is {got[0]:.4f}.")
 
 
-@table
-def witten_bell():
-    """08.5: answer(pairs (A, A)) returns P(c | h) of order 2 with Witten-Bell smoothing."""
+# A function, no table: there are many right answers, and the grader runs them.
+def memory(answer):
+    """08.5: answer() returns W (2, 4), U (1, 4), b (4,) of an LSTM with one cell that stores a marked value."""
+    W, U, b = ask(answer, like=(np.zeros((2, 4)), np.zeros((1, 4)), np.zeros(4)))
     rng = np.random.default_rng(85)
-    hand = np.array([[1.0, 2, 0], [2, 0, 1], [0, 0, 0]])
-    for pairs in (hand, rng.poisson(0.8, (6, 6)).astype(float), rng.poisson(0.3, (9, 9)).astype(float)):
-        A, counts = len(pairs), pairs.sum(axis=0)
-        N = pairs.sum(axis=1, keepdims=True)
-        T = (pairs > 0).sum(axis=1, keepdims=True)
-        shorter, plain = _shorter(counts), counts / counts.sum()
-        right = _witten_bell(pairs, counts)
-
-        def where_met(wanted, met=N[:, 0] > 0):
-            """What is true of a result that is the wanted one in the rows of contexts that were met."""
-            return lambda got: near(got[met], wanted[met])
-
-        yield Case(
-            (pairs,),
-            right,
-            [
-                (
-                    where_met(pairs / np.maximum(N, 1)),
-                    "these are the plain shares, without smoothing: what was never seen gets 0.",
-                ),
-                (
-                    where_met((pairs + 1) / (N + A)),
-                    "this adds one to each count (Laplace). Here T(h) is shared out, like the shorter model.",
-                ),
-                (where_met((pairs + T / A) / np.maximum(N + T, 1)), "below order 2 comes order 1, not 1/A at once."),
-                (
-                    where_met((pairs + T * plain) / np.maximum(N + T, 1)),
-                    "order 1 must be smoothed too, with 1/A below it.",
-                ),
-                (
-                    where_met(_witten_bell(pairs, pairs.sum(axis=1))),
-                    "order 1 counts how often c came, as the second of a pair: sum over h.",
-                ),
-                (
-                    where_met(_witten_bell(pairs.T, pairs.T.sum(axis=0)).T),
-                    "rows and columns are exchanged: a row is a context, and must add up to 1.",
-                ),
-                (
-                    where_met((pairs + N * shorter) / np.maximum(2 * N, 1)),
-                    "T(h) is the number of different characters after h, not of all.",
-                ),
-                (where_met(right), "right, but for contexts never met: their row is the shorter model's."),
-                (
-                    lambda got: not np.allclose(got.sum(axis=1), 1),
-                    lambda got: (
-                        f"the rows add up to {got.sum(axis=1).round(3)}; each should to 1. The divisor is N(h) + T(h)."
-                    ),
-                ),
-            ],
-            f"for pairs = {hand.astype(int).tolist()} it should be "
-            f"{_witten_bell(hand, hand.sum(axis=0)).round(4).tolist()}.",
-        )
+    for markers in ([3], [0], [5, 30], [10, 11], []):
+        values, marked = rng.uniform(-1, 1, 60), np.isin(np.arange(60), markers)
+        values[markers] = np.sign(values[markers]) * (0.3 + 0.7 * np.abs(values[markers]))
+        cells, gates = _cells(np.c_[values, marked], W, U, b)
+        wanted = np.tanh(values[markers[-1]]) if markers else 0.0
+        if abs(cells[-1] - wanted) <= 0.03:
+            continue
+        i, f = gates[:, 0], gates[:, 1]
+        if marked.any() and i[marked].min() < 0.9:
+            raise Hint(f"where the marker is 1, the input gate i should be nearly 1; it is {i[marked].min():.2f}.")
+        if i[~marked].max() > 0.002:
+            raise Hint(
+                f"where the marker is 0, the input gate i should be nearly 0; it is up to {i[~marked].max():.3f}, and "
+                "60 steps add up."
+            )
+        if f[~marked].min() < 0.998:
+            raise Hint(
+                f"where the marker is 0, the forget gate f should keep the cell; it is down to {f[~marked].min():.3f}, "
+                f"and {f[~marked].min():.3f} to the power of 60 is {f[~marked].min() ** 60:.2f}."
+            )
+        if len(markers) > 1 and f[marked].max() > 0.1:
+            raise Hint(
+                "with two markers the cell holds the sum of both values. Where the marker is 1, f should be nearly 0."
+            )
+        raise Hint(f"with markers at {markers} the cell should end at {wanted:.3f}; it is {cells[-1]:.3f}. Look at g.")
 
 
-def _merged(ids, a, b, new, once=False, unordered=False):
+def _cells(x, W, U, b):
+    """Cells (T,) and gates i and f (T, 2) of an LSTM with one cell."""
+    h = c = np.zeros(1)
+    cells, gates = [], []
+    for row in x:
+        i, f, g, o = np.split(np.clip(row @ W + h @ U + b, -500, 500), 4)
+        i, f, o = (1 / (1 + np.exp(-z)) for z in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        cells.append(c[0])
+        gates.append((i[0], f[0]))
+    return np.array(cells), np.array(gates)
+
+
+def _merged(ids, a, b, new, once=False):
     out, i, done = [], 0, False
     while i < len(ids):
-        pair = tuple(ids[i : i + 2])
-        hit = (pair == (a, b) or (unordered and pair == (b, a))) and not (once and done)
+        hit = tuple(ids[i : i + 2]) == (a, b) and not (once and done)
         out.append(new if hit else ids[i])
         done, i = done or hit, i + 1 + hit
     return out
 
 
-def _kept(p, keep):
-    cut = np.zeros(len(p))
-    cut[keep] = p[keep]
-    return cut / cut.sum() if cut.sum() > 0 else np.full(len(p), np.nan)
+def _encoded(ids, merges):
+    """The ids after all merges, the one of lowest rank first, until none is left."""
+    while True:
+        there = [merge for merge in merges if merge[:2] in list(pairwise(ids))]
+        if not there:
+            return list(ids)
+        ids = _merged(ids, *there[0])
+
+
+def _greedy(ids, merges):
+    """The ids after merges in the order of the text."""
+    table, ids, i = {(a, b): new for a, b, new in merges}, list(ids), 0
+    while i < len(ids) - 1:
+        pair = tuple(ids[i : i + 2])
+        if pair in table:
+            ids[i : i + 2], i = [table[pair]], max(i - 1, 0)
+        else:
+            i += 1
+    return ids
 
 
 def _softmax(scores):
@@ -237,15 +245,10 @@ def _softmax(scores):
     return e / e.sum(axis=1, keepdims=True)
 
 
-def _shorter(counts):
-    kinds = np.sum(counts > 0)
-    return (counts + kinds / len(counts)) / (counts.sum() + kinds)
-
-
-def _witten_bell(pairs, counts):
-    N, T = pairs.sum(axis=1, keepdims=True), (pairs > 0).sum(axis=1, keepdims=True)
-    shorter = _shorter(counts)
-    return np.where(N > 0, (pairs + T * shorter) / np.maximum(N + T, 1), shorter)
-
-
-GRADERS = {"08.1": bits_from_nats, "08.2": merge_pair, "08.3": causal_weights, "08.4": nucleus, "08.5": witten_bell}
+GRADERS = {
+    "08.1": predictions,
+    "08.2": encode,
+    "08.3": causal_weights,
+    "08.4": context_ablation,
+    "08.5": memory,
+}

@@ -99,7 +99,16 @@ class GPT(keras.Model):
         self(keras.KerasTensor((1, context), "int32"))  # makes the weights, and computes nothing
 
     def call(self, tokens, cache=None, at=0):
-        """Logits; with a cache, `empty_cache(batch)` at first, also the new one: see `Attention.call`."""
+        """Logits; with a cache, `empty_cache(batch)` at first, also the new one: see `Attention.call`.
+
+        Raises:
+            ValueError: the last token stands beyond the context. Where `at` is a tensor, its value is known too late
+                for that. Then the logits are NaN, because compiled code (XLA, JAX) would take the last place instead,
+                without a word; TensorFlow without XLA refuses by itself.
+        """
+        end, context = at + tokens.shape[1], self.config["context"]
+        if isinstance(end, int) and end > context:
+            raise ValueError(f"{end} tokens do not fit into a context of {context}: pass the last {context}.")
         x = self.tokens(tokens) + self.positions(ops.arange(tokens.shape[1]) + at)
         x = self.dropout(x)
         kept = []
@@ -109,6 +118,8 @@ class GPT(keras.Model):
                 x, new = x
                 kept.append(new)
         logits = ops.matmul(self.norm(x), ops.transpose(self.tokens.embeddings))
+        if not isinstance(end, int):
+            logits = ops.where(end <= context, logits, float("nan"))
         return logits if cache is None else (logits, ops.stack(kept))
 
     def empty_cache(self, batch):
