@@ -15,17 +15,18 @@ def fold(W, gamma, beta, mean, var, epsilon):
     return W * scale, beta - mean * scale
 
 
-def gradient(g, z, gamma, epsilon, mean=True, along=True, average=lambda a: a.mean(axis=0), s=True):
-    root = np.sqrt(z.var(axis=0) + epsilon)
-    hat = (z - z.mean(axis=0)) / root
-    return gamma / (root if s else 1) * (g - mean * average(g) - along * hat * average(g * hat))
+FAULTS = ["overfitting", "degradation", "moving averages", "learning rate", "scaling"]
 
 
-def rate(t, peak, warm, steps, fall=lambda s: (1 + np.cos(np.pi * s)) / 2):
-    return peak * t / warm if t < warm else peak * fall((t - warm) / (steps - warm))
+def faults(*, a=0, b=1, c=2, d=3, e=4):
+    return lambda: [FAULTS[i] for i in (a, b, c, d, e)]
 
 
-SOLUTIONS = {"07.1": parameters, "07.2": fold, "07.3": gradient, "07.4": rate}
+def scale(blocks, growth):
+    return np.sqrt(growth ** (1 / blocks) - 1)
+
+
+SOLUTIONS = {"07.1": parameters, "07.2": fold, "07.3": faults(), "07.4": scale}
 
 MISTAKES = [
     ("07.1", lambda b, a: parameters(b, a, norm=4), "not trained"),
@@ -52,28 +53,24 @@ MISTAKES = [
     ),
     ("07.2", lambda W, g, b, m, v, e: (W, b), "collect what multiplies X"),
     ("07.2", lambda W, g, b, m, v, e: W, "2 values"),
-    ("07.3", lambda *a: gradient(*a, mean=False, along=False), "constants"),
-    ("07.3", lambda *a: gradient(*a, along=False), "variance is missing"),
-    ("07.3", lambda *a: gradient(*a, mean=False), "term of the mean"),
-    ("07.3", lambda g, z, gamma, e: gradient(g, z, 1, e), "gamma"),
-    ("07.3", lambda *a: gradient(*a, s=False), "standard deviation"),
-    ("07.3", lambda *a: gradient(*a, average=lambda a: a.sum(axis=0)), "not sums"),
-    ("07.3", lambda *a: gradient(*a, average=lambda a: a.mean()), "axis 0"),
-    ("07.3", lambda g, z, gamma, e: gradient(g, z, gamma, 0), "epsilon is missing"),
-    ("07.3", lambda g, z, gamma, e: g, "finite differences"),
-    ("07.3", lambda g, z, gamma, e: g.sum(axis=0), "shape"),
-    ("07.4", lambda t, peak, warm, steps: peak / 2 * (1 + np.cos(np.pi * t / steps)), "warm-up is missing"),
-    (
-        "07.4",
-        lambda t, peak, warm, steps: (
-            rate(t, peak, warm, steps) if t < warm else peak / 2 * (1 + np.cos(np.pi * t / steps))
-        ),
-        "starts after the warm-up",
-    ),
-    ("07.4", lambda *a: rate(*a, fall=lambda s: 1 + np.cos(np.pi * s)), "halve it"),
-    ("07.4", lambda *a: rate(*a, fall=lambda s: 1 - s), "straight line"),
-    ("07.4", lambda *a: rate(*a, fall=lambda s: (1 - np.cos(np.pi * s)) / 2), "rises after"),
-    ("07.4", lambda *a: rate(*a, fall=lambda s: np.cos(np.pi / 2 * s)), "quarter"),
-    ("07.4", lambda t, peak, warm, steps: rate(t + 1 if t < warm else t, peak, warm, steps), "at step 0"),
-    ("07.4", lambda t, peak, warm, steps: 7.0, "it should be"),
+    ("07.3", faults(c=0), "C is not overfitting"),
+    ("07.3", faults(e=0), "E is not overfitting"),
+    ("07.3", faults(e=2), "E's moving averages are fine"),
+    ("07.3", faults(a=1), "A is very good"),
+    ("07.3", faults(b=3), "worse than the reference"),
+    ("07.3", faults(c=4), "differs between the modes"),
+    ("07.3", faults(d=1), "guesses"),
+    ("07.3", faults(e=3), "the mode makes no difference"),
+    ("07.3", lambda: FAULTS[:4], "five words"),
+    ("07.3", lambda: ["dropout", *FAULTS[1:]], "none of the five"),
+    ("07.3", lambda: 3, "it returned"),
+    ("07.4", lambda blocks, growth: growth ** (1 / blocks) - 1 if blocks > 1 else scale(blocks, growth), "this is c²"),
+    ("07.4", lambda blocks, growth: 1 / blocks, "too small"),
+    ("07.4", lambda blocks, growth: np.sqrt((growth - 1) / blocks), "multiplies, it does not add"),
+    ("07.4", lambda blocks, growth: (growth - 1) / blocks if blocks > 1 else 1.0, "multiplies, and c²"),
+    ("07.4", lambda blocks, growth: growth ** (1 / blocks), "what a block may multiply"),
+    ("07.4", lambda blocks, growth: np.sqrt(growth ** (1 / blocks)), "identity path is there"),
+    ("07.4", lambda blocks, growth: np.sqrt(np.log(growth) / blocks) if blocks > 1 else 1.0, "exactly"),
+    ("07.4", lambda blocks, growth: np.sqrt(1 / blocks), "by about e"),
+    ("07.4", lambda blocks, growth: 7.0, "it should be"),
 ]

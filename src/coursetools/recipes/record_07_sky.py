@@ -21,6 +21,8 @@ NAMES = [
     "block",
     "network",
     "LOSS",
+    "restart",
+    "settle",
     "WIDE",
     "sky",
     "resized",
@@ -41,7 +43,9 @@ def measure(seed):
     trained.set_weights(weights)
     scores = {
         "frozen, trained on clothes": space["frozen"](trained, splits),
-        "frozen, random weights": space["frozen"](network(space["WIDE"], 1, seed=seed), splits),
+        "frozen, random weights": space["frozen"](
+            space["settle"](network(space["WIDE"], 1, seed=seed), space["small"]), splits
+        ),
         "from scratch": space["from_scratch"](splits, seed),
     }
     return {f"{name}, split {i}": score for name, values in scores.items() for i, score in enumerate(values, 1)}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, table
+from .engine import Case, Hint, ask, table
 
 
 @table
@@ -82,76 +82,67 @@ def fold():
         )
 
 
+# A function, no table: each wrong word has its own hint.
+def faults(answer):
+    """07.3: answer() returns the most likely faults of the networks A to E, a list of five words."""
+    right = ["overfitting", "degradation", "moving averages", "learning rate", "scaling"]
+    hints = {
+        "A": "A is very good on training images in both modes, and much worse on validation images.",
+        "B": "B is worse than the reference on its own training images, though it has more layers.",
+        "C": "C sees the same training images in both modes. What differs between the modes?",
+        "D": "D guesses one class of ten, everywhere.",
+        "E": "E fits its training images no better than the reference does, and the mode makes no difference to it.",
+    }
+    got = ask(answer, like=["word"])
+    if len(got) != len(right):
+        raise Hint(f"it should return five words, one for each network from A to E; it returned {len(got)}.")
+    unknown = [word for word in got if word not in right]
+    if unknown:
+        raise Hint(f"{unknown[0]!r} is none of the five faults; they are {', '.join(right)}.")
+    off = [i for i, (word, wanted) in enumerate(zip(got, right, strict=True)) if word != wanted]
+    if off and got[2] == "overfitting":
+        raise Hint("C is not overfitting: an overfitted network is good on its training images in prediction, too.")
+    if off and got[4] == "overfitting":
+        raise Hint("E is not overfitting: compare its training accuracy with A's and with the reference.")
+    if off and got[4] == "moving averages":
+        raise Hint("E's moving averages are fine: on training images it is as good in prediction as in training mode.")
+    if off:
+        raise Hint(f"{hints['ABCDE'[off[0]]]} That does not look like {got[off[0]]}.")
+
+
 @table
-def batch_norm_gradient():
-    """07.3: answer(g (m, c), z (m, c), gamma (c,), epsilon) returns dL/dz (m, c)."""
-    rng = np.random.default_rng(73)
-    for m, c in ((6, 2), (5, 5), (8, 1)):
-        g, z, gamma, epsilon = rng.normal(size=(m, c)), rng.normal(2, 3, size=(m, c)), rng.uniform(0.5, 2, c), 0.1
-        s = np.sqrt(z.var(axis=0) + epsilon)
-        hat = (z - z.mean(axis=0)) / s
-        middle, along = g.mean(axis=0), hat * (g * hat).mean(axis=0)
-        right = gamma / s * (g - middle - along)
-        bare = (z - z.mean(axis=0)) / z.std(axis=0)
+def shortcut_scale():
+    """07.4: answer(blocks, growth) returns the factor c with (1 + c**2)**blocks = growth."""
+    for blocks, growth in ((1, 2.0), (10, 3.0), (30, 4.0), (1000, 2.0)):
+        right = np.sqrt(growth ** (1 / blocks) - 1)
+        wrong = [
+            (right**2, "this is c². The variance of c F is c² times that of F."),
+            (
+                1 / blocks,
+                "too small for many blocks: it is the variance that grows by 1 + c², and c² is about 1 / blocks.",
+            ),
+            (growth ** (1 / blocks) - 1, "this is c². The variance of c F is c² times that of F."),
+            (
+                np.sqrt((growth - 1) / blocks),
+                "the growth of the blocks multiplies, it does not add: (1 + c²) ** blocks.",
+            ),
+            ((growth - 1) / blocks, "the growth of the blocks multiplies, and c² is what a block adds."),
+            (growth ** (1 / blocks), "this is what a block may multiply the variance by. It multiplies it by 1 + c²."),
+            (
+                np.sqrt(growth ** (1 / blocks)),
+                "the identity path is there too: a block multiplies the variance by 1 + c².",
+            ),
+            (np.sqrt(np.log(growth) / blocks), "close, for many blocks. Solve (1 + c²) ** blocks = growth exactly."),
+            (np.sqrt(1 / blocks), "that lets the variance grow by about e. Where does `growth` come in?"),
+        ]
+        if blocks == 1:  # the first mistakes coincide with the right result here
+            wrong = wrong[5:7]
         yield Case(
-            (g, z, gamma, epsilon),
+            (blocks, growth),
             right,
-            [
-                (
-                    gamma / s * g,
-                    "this takes mean and variance for constants. They depend on z too: two terms are missing.",
-                ),
-                (gamma / s * (g - middle), "the term of the variance is missing: the component of g along z_hat."),
-                (gamma / s * (g - along), "the term of the mean is missing: subtract the mean of g over the batch."),
-                (right / gamma, "gamma is missing."),
-                (right * s, "divide by the standard deviation s."),
-                (gamma / s * (g - m * middle - m * along), "the two terms are means over the batch, not sums."),
-                (
-                    gamma / s * (g - g.mean() - hat * (g * hat).mean()),
-                    "take the means for each feature on its own: over axis 0.",
-                ),
-                (
-                    gamma / z.std(axis=0) * (g - middle - bare * (g * bare).mean(axis=0)),
-                    "epsilon is missing: s is the root of variance plus epsilon.",
-                ),
-            ],
-            f"not right for z of shape ({m}, {c}). Compare with finite differences: check.finite_differences.",
+            wrong,
+            f"for {blocks} blocks and a growth of {growth:g} it should be {right:.4g}, got {{got:.4g}}.",
         )
 
 
-@table
-def warm_cosine():
-    """07.4: answer(t, peak, warm, steps) returns a rate that rises in a line to peak, then falls along a cosine."""
-    for peak, warm, steps in ((0.003, 10, 110), (2.0, 5, 25)):
-        half = (steps - warm) // 2
-        for t in (0, warm // 2, warm, warm + half // 2, warm + half, steps):
-            whole = peak * (1 + np.cos(np.pi * t / steps)) / 2  # as if there were no warm-up
-            if t < warm:
-                right = peak * t / warm
-                wrong = [
-                    (peak * (t + 1) / warm, "at step 0 the rate is 0: it rises as t / warm."),
-                    (whole, "the warm-up is missing: up to step `warm` the rate rises in a straight line."),
-                ]
-            else:
-                s = (t - warm) / (steps - warm)
-                right = peak * (1 + np.cos(np.pi * s)) / 2
-                wrong = [
-                    (whole, "the cosine starts after the warm-up: it runs from step `warm` to `steps`."),
-                    (2 * right, "the cosine part is twice too high: 1 + cos goes from 2 to 0, so halve it."),
-                    (peak * (1 - s), "after the warm-up this falls in a straight line. Asked is a cosine."),
-                    (peak - right, "this rises after the warm-up: 1 + cos, not 1 - cos."),
-                    (
-                        peak * np.cos(np.pi / 2 * s),
-                        "this is a quarter of a cosine. Asked is a half, (1 + cos(π s)) / 2 for s from 0 to 1.",
-                    ),
-                ]
-            yield Case(
-                (t, peak, warm, steps),
-                right,
-                wrong,
-                f"at step {t} of {steps}, with {warm} to warm up to {peak}, it should be {right:.4g}, got {{got:.4g}}.",
-                atol=1e-6 * peak,
-            )
-
-
-GRADERS = {"07.1": block_parameters, "07.2": fold, "07.3": batch_norm_gradient, "07.4": warm_cosine}
+GRADERS = {"07.1": block_parameters, "07.2": fold, "07.3": faults, "07.4": shortcut_scale}
