@@ -1,6 +1,7 @@
 """`make records`: a chapter with other seeds, every claim written down, and on where it was interrupted."""
 
 import csv
+import json
 
 import pytest
 from coursetools import notebook, records
@@ -86,3 +87,22 @@ def test_what_cannot_be_measured_is_said(chapter, capsys, cells, words):
     out = chapter(cells)
     assert records.main(["03", "--out", str(out)]) == 1
     assert words in capsys.readouterr().err and not (out / "data" / "records" / "03.csv").exists()
+
+
+def test_in_data_the_manifest_knows_each_seed_at_once(chapter, tmp_path, monkeypatch):
+    """A chapter that reads records would refuse them else, from the second seed on."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "MANIFEST.json").write_text('{"records": {"licence": "MIT", "files": {}}}')
+    monkeypatch.setattr(records, "DATA", data)
+    seen, measure = [], records.measure
+
+    def and_look(*arguments):
+        manifest = json.loads((data / "MANIFEST.json").read_text())["records"]["files"]
+        seen.append(all(manifest[f"records/{p.name}"]["bytes"] == p.stat().st_size for p in data.glob("records/*")))
+        return measure(*arguments)
+
+    monkeypatch.setattr(records, "measure", and_look)
+    out = chapter(CHAPTER[:-1])
+    assert records.main(["03", "--seeds", "1", "2", "3", "--write", "--out", str(out)]) == 0
+    assert seen == [True] * 3 and len(list(data.glob("records/*.csv"))) == 1

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from coursetools import notebook, run
+from coursetools.recipes import manifest
 from groundup import files, session
 from groundup.records import COLUMNS
 
@@ -32,12 +33,14 @@ def read(file, code):
 
 
 def write(file, rows):
-    """Write a record's file, sorted by claim and seed."""
+    """Write a record's file, sorted by claim and seed; in data/ the manifest at once, or no chapter could read it."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(sorted(rows, key=lambda row: (row["claim"], int(row["seed"]))))
     files.write(file, text.getvalue())
+    if file.parent.parent == DATA:
+        manifest.refresh(DATA)
 
 
 def measure(path, seed, out):
@@ -130,8 +133,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("coursetools.records: stopped; the seeds that were measured are kept", file=sys.stderr)
         return 130
-    if options.write:
-        subprocess.run([sys.executable, "-m", "coursetools.recipes.manifest"], check=True)
     return 0
 
 

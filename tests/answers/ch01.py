@@ -63,6 +63,7 @@ MISTAKES = [
     ("01.3", lambda *a: rate(*a, wanted=lambda h: 2 / h), "limit of stability"),
     ("01.3", lambda *a: rate(*a, wanted=lambda h: h), "this is the curvature"),
     ("01.3", lambda *a: rate(*a, root=lambda r: r), "square root"),
+    ("01.3", lambda *a: rate(*a, sign=-1), "it is minus the root"),
     ("01.3", lambda *a: -rate(*a, sign=-1), "minus the root"),
     ("01.3", lambda excess, alpha: alpha / 2, "it should be 0.04"),
     ("01.4", lambda *a: 1 / uncorrected(*a), "with the corrections"),
@@ -72,4 +73,5 @@ MISTAKES = [
     ("01.5", lambda X, y, rng: fit(X, y, rng, rate=5, epochs=1), "diverges"),
     ("01.5", lambda X, y, rng: fit(X, y, rng, epochs=1, rate=0.02), "more epochs"),
     ("01.5", lambda X, y, rng: fit(X, y, rng, bias=False), "bias"),
+    ("01.5", lambda X, y, rng: fit((X - X.mean(axis=0)) / X.std(axis=0), y, rng), "undo the scaling"),
 ]

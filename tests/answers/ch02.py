@@ -93,6 +93,7 @@ MISTAKES = [
     ("02.2", lambda W, b: b + np.maximum(W, 0).sum(axis=0), "not that z itself"),
     ("02.2", lambda W, b: np.maximum(W, 0).sum(axis=1) <= 0, "one answer for each neuron"),
     ("02.2", lambda W, b: b + np.maximum(W, 0).sum(axis=0) < 0, "exactly 0"),
+    ("02.2", lambda W, b: ((np.random.default_rng(0).random((2000, len(W))) @ W + b) <= 0).all(axis=0), "rare counts"),
     ("02.2", lambda W, b: b < -2.5, "has a largest z of"),
     ("02.3", spoilt(slope=lambda A: (1 - A) ** 2), "Only `A1` is squared"),
     ("02.3", spoilt(slope=lambda A: 1 - np.tanh(A) ** 2), "tanh already"),

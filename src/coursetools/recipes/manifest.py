@@ -8,6 +8,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from groundup import files
+
 DATA = Path(__file__).resolve().parents[3] / "data"
 
 
@@ -51,7 +53,7 @@ def refresh(folder=DATA):
     old, new = read(folder), read(folder)
     for name, about in new.items():
         about["files"] = {path: entry((folder / path).read_bytes()) for path in files_of(name, folder)}
-    (folder / "MANIFEST.json").write_text(text(new), encoding="utf-8", newline="\n")
+    files.write(folder / "MANIFEST.json", text(new))
     lines = [
         {(path, *facts.values()) for about in each.values() for path, facts in about["files"].items()}
         for each in (old, new)

@@ -89,9 +89,10 @@ def best_rate():
                     "the loss grows by that factor; the distance grows by its square root.",
                 ),
                 (
-                    rate / (growth**0.5 - 1),
+                    rate / (1 - growth**0.5),
                     "each step jumps across the minimum, so the factor 1 - rate * h is negative: it is minus the root.",
                 ),
+                (rate / (growth**0.5 - 1), "1 - rate * h is minus the root of the growth; which h does that give?"),
                 (rate / growth**0.5, "the factor of the distance is 1 - rate * h, not rate * h."),
             ],
             f"for losses {excess[0]:g}, {excess[1]:g}, {excess[2]:g}, ... at a rate of {rate:g} it should be "
@@ -131,8 +132,8 @@ def mini_batch_fit(answer):
     """01.5: answer(X (n, d), y (n,), rng) returns (w (d,), b) within 1 % of the lowest mean squared error."""
     rng = np.random.default_rng(15)
     for n, d in ((200, 2), (300, 5)):
-        X = (rng.normal(size=(n, d)) - 0.5) * rng.uniform(0.5, 2, size=d)
-        y = X @ rng.normal(size=d) + 3 + 0.3 * rng.normal(size=n)
+        X = (rng.normal(size=(n, d)) + 10) * rng.uniform(0.5, 20, size=d)  # as in millimetres, far from zero
+        y = (X / X.std(axis=0)) @ rng.normal(size=d) + 3 + 0.3 * rng.normal(size=n)
         w, b = ask(answer, X, y, np.random.default_rng(1), like=(X[0], 0.0))
         A = np.c_[X, np.ones(n)]
         best = np.mean((A @ np.linalg.lstsq(A, y, rcond=None)[0] - y) ** 2)
@@ -141,7 +142,10 @@ def mini_batch_fit(answer):
             continue
         if np.var(X @ w - y) <= 1.01 * best:
             raise Hint("the weights are right, the bias is not. Is it updated too, and does it undo the centring?")
-        if loss > np.mean(y**2):
+        mean, std = X.mean(axis=0), X.std(axis=0)
+        if np.mean(((X - mean) / std @ w + b - y) ** 2) <= 1.01 * best:
+            raise Hint("this fits the standardised features. Give w and b for the features as given: undo the scaling.")
+        if not loss <= np.mean(y**2):
             raise Hint(
                 "the loss is above that of w = 0 and b = 0: the descent diverges, or goes uphill. "
                 "Try a tenth of the learning rate."

@@ -105,6 +105,13 @@ def off_for_all():
             f"bias {b[np.argmax(got != right)]}) has a largest z of {largest[np.argmax(got != right)]:g}."
         ),
     )
+    many = np.where(np.arange(400) % 2 == 0, 0.1, -0.1)[:, None] * np.ones(2)  # inputs drawn at random stay near z = b
+    yield Case(
+        (many, np.array([-19.0, -20.5])),
+        np.array([False, True]),
+        [(np.array([True, True]), "an input that is rare counts, too: some input makes the first neuron's z 1.")],
+        "for 400 inputs, weights 0.1 and -0.1 by turns, biases -19 and -20.5, only the second neuron is always off.",
+    )
     yield Case(
         (np.array([[1.0, 1.0], [-2.0, 1.0]]), np.array([-1.0, -1.0])),
         np.array([True, False]),

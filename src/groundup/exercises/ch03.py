@@ -156,8 +156,15 @@ def three_sets(answer):
             if len(together) < n:
                 raise Hint(f"{n - len(together)} of {n} examples are in no set. Training gets all that is left.")
             raise Hint(f"for n={n}, validation={validation}, test={test} the sizes should be {sizes}, not {seen}.")
-        if all(np.array_equal(np.sort(part), np.arange(part.min(), part.max() + 1)) for part in parts):
+        pieces = [np.array_equal(np.sort(part), np.arange(part.min(), part.max() + 1)) for part in parts]
+        if all(pieces):
             raise Hint("each set is a piece of the original order. Data often come sorted: shuffle first.")
+        if any(pieces):
+            name = names[pieces.index(True)]
+            raise Hint(f"the {name} set is a piece of the original order. Shuffle all examples before you divide them.")
+        same = _index_arrays(answer, n, validation, test, np.random.default_rng(seed))
+        if not all(np.array_equal(a, b) for a, b in zip(parts, same, strict=True)):
+            raise Hint("the same generator gives another division the second time: draw from rng, not from np.random.")
         again = _index_arrays(answer, n, validation, test, np.random.default_rng(seed + 10))
         if all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True)):
             raise Hint("it ignores rng: another generator should give another division.")
@@ -237,6 +244,8 @@ def ablation(answer):
     if np.abs(many * np.array(got) - np.round(many * np.array(got))).max() > 1e-3:
         raise Hint(f"one of these is no share of the {many} new points. Measure on X_new and y_new, not on X and y.")
     none, linear, bent = got
+    if result[0] is result[1]:
+        raise Hint("the first two are one and the same number. Train a second network, with a linear hidden layer.")
     shown = f"{none:.3f}, {linear:.3f}, {bent:.3f}"
     if max(none, linear) > 0.8 and bent < 0.8:
         raise Hint(f"{shown}: the order is no hidden layer, linear hidden layer, hidden layer with ReLU.")

@@ -220,7 +220,7 @@ def ridge_fit(answer):
             raise Hint(
                 "this is least squares, without a penalty or with hardly any. On new data its error is "
                 f"{ratio:.1f} times that of the best λ. The error in training always chooses so: choose λ by "
-                "data that were held out."
+                "data that were held out. If you did, your list of λ ends too early: the best may be above 1."
             )
         if np.linalg.norm(w) < 0.1 * np.linalg.norm(fits[errors.argmin()]):
             raise Hint("the weights are close to zero: the penalty is much too large for these data.")
@@ -228,8 +228,8 @@ def ridge_fit(answer):
         if off.min() < 0.05:
             raise Hint(
                 f"a ridge fit with λ near {lambdas[off.argmin()]:.2g}, and on new data its error is {ratio:.2f} "
-                "times the lowest; 1.15 is allowed. Choose λ anew for each data set, by "
-                "cross-validation."
+                "times the lowest; 1.15 is allowed. Choose λ anew for each data set, by cross-validation, from a list "
+                "that is fine enough and goes on past the best."
             )
         raise Hint(
             f"on new data the error is {ratio:.2f} times that of the best ridge fit; 1.15 is allowed. Solve "
