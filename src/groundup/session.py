@@ -5,6 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .models import fused
+
 ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}  # the names of Keras for them, and their own
 
 
@@ -96,6 +98,7 @@ def import_keras(backend="tensorflow"):
 
                 tf.config.list_physical_devices()
                 tf.get_logger().setLevel("ERROR")  # it warns, in Jupyter on standard output, of many small models
+                fused.fuse(keras.layers.BatchNormalization)
         except Exception as error:
             failure = error
         finally:
