@@ -1,4 +1,4 @@
-"""Measures a record of chapter 10, a minute and a half a seed: make records NB=10_contest
+"""Measures a record of chapter 10, twelve minutes in all: make records NB=10_contest
 
 Sections 5, 6 and 10: GANs and a flow-matching model, each trained for about the same processor time. Seed 0 tries the
 learning rates. The one with the smallest Fréchet distance is CHOSEN, and the seeds 1 to 5 are trained with it.
