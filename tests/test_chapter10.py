@@ -1,6 +1,7 @@
 """What chapter 10 writes out is the package's: networks, half-steps, distance; and what its ring counts."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,24 @@ from coursetools import notebook
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "10_gan.ipynb"
 WANTED = {
+    "TwoNetworks",
     "GAN",
+    "noise_and_class",
+    "logit_of",
     "conv_generator",
     "conv_discriminator",
     "between_gaussians",
     "frechet",
-    "covered",
-    "nearest",
-    "walk",
+    "squares",
+    "inside",
+    "shifted",
     "StackedAdam",
     "forward",
+    "discriminator_losses",
+    "covered",
+    "normal",
+    "best_velocity",
+    "follow",
 }
 
 
@@ -29,7 +38,7 @@ def chapter():
     import tensorflow as tf
     from keras import layers, ops
 
-    names = {"np": np, "keras": keras, "tf": tf, "layers": layers, "ops": ops}
+    names = {"np": np, "keras": keras, "tf": tf, "layers": layers, "ops": ops, "SEED": 10}
     angles = np.arange(8) * np.pi / 4
     names["hills"] = tf.constant(2 * np.c_[np.cos(angles), np.sin(angles)], tf.float32)
     for cell in notebook.read(NOTEBOOK).cells:
@@ -70,21 +79,42 @@ def test_two_steps_are_the_package_s(chapter, gan, classes):
 
     x = tf.constant(np.random.default_rng(2).uniform(-1, 1, (4, 28, 28, 1)), tf.float32)
     c = tf.constant([0, 1, 2, 3])
-    models = []
+    models, losses = [], []
     for kind in (chapter["GAN"], gan.GAN):
         keras.utils.set_random_seed(1)
         model = kind(gan.generator(classes, width=4), gan.discriminator(classes, width=4), decay=0.9, seed=4)
         model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
         for _ in range(2):
-            model.train_step((x, c))
+            told = model.train_step((x, c))
         models.append(model)
+        losses.append([float(told[name]) for name in ("d_loss", "g_loss")])
     for a, b in zip(models[0].variables, models[1].variables, strict=True):
         np.testing.assert_allclose(np.array(a), np.array(b), atol=1e-6)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_one_default_of_the_moving_average(chapter, gan):
+    decays = {inspect.signature(kind).parameters["decay"].default for kind in (chapter["TwoNetworks"], gan.GAN)}
+    assert decays == {0.99}
 
 
 def test_distance_is_the_package_s(chapter, gan):
     a, b = np.random.default_rng(3).normal(size=(2, 50, 5))
     assert chapter["frechet"](a, 2 * b + 1) == pytest.approx(gan.frechet(a, 2 * b + 1), rel=1e-9)
+
+
+def test_balls_reach_to_the_third_neighbour(chapter):
+    cloud = np.array([0.0, 1.0, 3.0, 6.0, 10.0])[:, None]  # radii 6, 5, 3, 5, 9
+    points = np.array([-6.0, -6.5, 19.0, 19.5])[:, None]
+    assert chapter["inside"](points, cloud) == 0.5
+    assert chapter["inside"](cloud, cloud) == 1
+
+
+def test_shifts_bring_in_background(chapter):
+    picture = np.full((1, 28, 28, 1), -1.0)
+    picture[0, 5, 7] = picture[0, 27, 0] = 1
+    moved = chapter["shifted"](picture, 2, -1)
+    assert moved.shape == picture.shape and moved[0, 7, 6] == 1 and (moved == 1).sum() == 1
 
 
 def test_hills_are_counted(chapter):
@@ -97,19 +127,24 @@ def test_hills_are_counted(chapter):
     assert found.tolist() == [[8, 1, 0]] and share[0].tolist() == [1, 1, 12 / 512]
 
 
-def test_nearest(chapter):
-    rng = np.random.default_rng(4)
-    rows = rng.normal(size=(40, 784)).astype("float32")
-    which, far = chapter["nearest"](rows[[7, 3]] + 0.01, rows)
-    assert which.tolist() == [7, 3]
-    np.testing.assert_allclose(far, 0.01 * np.sqrt(784), rtol=0.02)
+def test_r1_is_half_the_squared_slope(chapter):
+    import tensorflow as tf
+
+    w, x = tf.constant([[[3.0], [4.0]]]), tf.random.stateless_normal((1, 64, 2), (1, 2))
+    D = [w, tf.zeros((1, 1, 1))]  # a linear logit: its slope is (3, 4) everywhere
+    without, with_r1 = (float(chapter["discriminator_losses"](D, x, x, strength)) for strength in (0.0, 0.2))
+    assert with_r1 - without == pytest.approx(0.2 / 2 * 25, rel=1e-4)
 
 
-def test_a_walk_begins_and_ends_where_it_should(chapter, gan):
-    generator, ends = gan.generator(10, width=4), np.random.default_rng(5).normal(size=(2, 16))
-    way = chapter["walk"](generator, ends, 5, 3)
-    wanted = np.array(generator([ends.astype("float32"), np.array([3, 3])]))
-    np.testing.assert_allclose(way[[0, -1]], wanted, atol=1e-5)
+def test_velocity_of_pure_noise_is_towards_the_mean(chapter):
+    at = np.linspace(-2, 2, 5)
+    np.testing.assert_allclose(chapter["best_velocity"](at, 0.0), -0.25 - at, atol=1e-12)
+
+
+def test_the_last_step_ends_on_the_guess(chapter):
+    guess = np.random.default_rng(7).normal(size=(250, 28, 28, 1)).astype("float32")
+    made = chapter["follow"](lambda inputs: guess, seed=1, n=500, steps=4)
+    np.testing.assert_allclose(made, np.concatenate([guess, guess]), atol=1e-5)
 
 
 def test_stacked_adam_is_keras_adam(chapter):

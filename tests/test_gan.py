@@ -71,6 +71,19 @@ def test_losses_are_their_formulas(model, batch):
     assert float(model.generator_step(c)) == pytest.approx(np.mean(-np.log(1 / (1 + np.exp(-made)))), rel=1e-4)
 
 
+def test_fit_reports_losses_averaged_over_the_epoch(model, batch, monkeypatch):
+    import tensorflow as tf
+
+    x, c = batch
+    two = tf.data.Dataset.from_tensor_slices((tf.stack([x, -x]), tf.stack([c, c])))
+    told = iter([1.0, 3.0, 10.0, 20.0])
+    model.run_eagerly = True
+    monkeypatch.setattr(model, "discriminator_step", lambda x, c: tf.constant(next(told)))
+    monkeypatch.setattr(model, "generator_step", lambda c: tf.constant(0.5))
+    history = model.fit(two, epochs=2, verbose=0).history
+    assert history["d_loss"] == [2.0, 15.0] and history["g_loss"] == [0.5, 0.5]
+
+
 def test_everything_learns(model, batch):
     before = kept(model)
     for _ in range(2):
@@ -110,6 +123,18 @@ def test_frechet_distance(gan):
     assert gan.frechet(a, b) == pytest.approx(gan.frechet(b, a), rel=1e-8)
     turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     assert gan.frechet(a @ turn, b @ turn) == pytest.approx(gan.frechet(a, b), rel=1e-8)
+
+
+def test_a_judge_is_looked_through_by_one_model(gan):
+    judge, other = gan.classifier(), gan.classifier()
+    pictures = np.random.default_rng(2).uniform(-1, 1, (4, 28, 28, 1)).astype("float32")
+    first, p = gan.look(judge, pictures)
+    through = gan._LOOKS[judge]
+    again, _ = gan.look(judge, pictures)
+    assert gan._LOOKS[judge] is through and first.shape == (4, 64) and p.shape == (4, 10)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(gan.look(other, pictures)[0] - first).max() > 0
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_packed_and_unpacked(gan):

@@ -18,7 +18,7 @@ def test_a_row_drawn_by_chance_comes_out_again(tmp_path):
     folder = data.folder() / "records"
     name = random.choice(sorted({file.stem for file in folder.glob("*.csv")} - {*NOT_YET_MEASURED_AGAIN}))
     rows = records.load(name)
-    seeds = {row["seed"] for row in rows}
+    seeds = {row["seed"] for row in rows} - {0}  # seed 0 only chooses settings
     # What is drawn is there with each seed, and is no time, which other work on the machine changes.
     whole = [row for row in rows if not TIME.search(row["claim"]) and {*records.values(name, row["claim"])} == seeds]
     row = random.choice(whole)

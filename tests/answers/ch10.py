@@ -11,12 +11,9 @@ def sigmoid(l):
     return 1 / (1 + np.exp(-l))
 
 
-def share(p, sure, kept=None, pick=np.min, minlength=True, over=None):
-    """Exercise 10.4, with parts to get wrong."""
-    kept = p.max(axis=1) >= sure if kept is None else kept
-    counts = np.bincount(p[kept].argmax(axis=1), minlength=p.shape[1])
-    counts = counts if minlength else counts[counts > 0]
-    return (p.max(axis=1) >= sure).mean(), pick(counts) / (over or counts.sum())
+def losses(real, fake, on_fake=lambda f: soft(f), generator=lambda f: soft(-f).mean()):
+    """Exercise 10.1, with parts to get wrong."""
+    return soft(-real).mean() + on_fake(fake).mean(), generator(fake)
 
 
 def distance(a, b, ddof=1, means=1.0, spreads=lambda va, vb: (np.sqrt(va) - np.sqrt(vb)) ** 2):
@@ -24,63 +21,59 @@ def distance(a, b, ddof=1, means=1.0, spreads=lambda va, vb: (np.sqrt(va) - np.s
     return means * np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2) + np.sum(spreads(va, vb))
 
 
+WORDS = ["precision", "neither", "recall", "both"]
+
 SOLUTIONS = {
-    "10.1": lambda p, q: p / (p + q),
-    "10.2": lambda r, f: soft(-r).mean() + soft(f).mean(),
-    "10.3": lambda f: (sigmoid(f) - 1) / len(f),
-    "10.4": share,
-    "10.5": distance,
+    "10.1": losses,
+    "10.2": lambda: (140, 1.0, 1.0),
+    "10.3": lambda: WORDS,
+    "10.4": distance,
 }
 
 MISTAKES = [
-    ("10.1", lambda p, q: q / (p + q), "is generated"),
-    ("10.1", lambda p, q: p / q, "a ratio"),
-    ("10.1", lambda p, q: p > q, "this decides"),
-    ("10.1", lambda p, q: p / (p + q).sum(), "each place stands for itself"),
-    ("10.1", lambda p, q: np.log(p) - np.log(q), "the logit"),
-    ("10.1", lambda p, q: p, "only the density"),
-    ("10.1", lambda p, q: 0.5 + 0 * p, "it should be"),
-    ("10.2", lambda r, f: (soft(-r).mean() + soft(f).mean()) / 2, "half of it"),
-    ("10.2", lambda r, f: soft(-r).sum() + soft(f).sum(), "not the sum"),
-    ("10.2", lambda r, f: np.r_[soft(-r), soft(f)].mean(), "half of it|one mean over all"),
-    ("10.2", lambda r, f: soft(r).mean() + soft(-f).mean(), "are exchanged"),
-    ("10.2", lambda r, f: soft(-r).mean() + soft(-f).mean(), "calling fakes real"),
-    ("10.2", lambda r, f: soft(-r).mean() - soft(f).mean(), "add them"),
-    ("10.2", lambda r, f: soft(-r).mean(), "generated pictures are missing"),
-    ("10.2", lambda r, f: soft(f).mean(), "real pictures are missing"),
-    ("10.2", lambda r, f: (sigmoid(r).mean() + sigmoid(f).mean()) / 2, "no labels"),
-    ("10.2", lambda r, f: -soft(-r).mean() - soft(f).mean(), "sign is reversed"),
-    ("10.2", lambda r, f: -np.log(r).mean() - np.log(1 - f).mean(), "logits, not probabilities"),
-    ("10.2", lambda r, f: -np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean(), "exp overflows"),
-    ("10.2", lambda r, f: soft(-r.clip(-30, 30)).mean() + soft(f.clip(-30, 30)).mean(), "nothing may be cut off"),
-    ("10.2", lambda r, f: soft(-r) + soft(f), "a single number|raised"),
-    ("10.3", lambda f: sigmoid(f) - 1, "the loss is a mean"),
-    ("10.3", lambda f: (1 - sigmoid(f)) / len(f), "sign is reversed"),
-    ("10.3", lambda f: 1 - sigmoid(f), "sign is reversed, and"),
-    ("10.3", lambda f: -sigmoid(f) / len(f), "goes silent"),
-    ("10.3", lambda f: -sigmoid(f), "goes silent"),
-    ("10.3", lambda f: -1 / sigmoid(f) / len(f), "chain rule"),
-    ("10.3", lambda f: -sigmoid(f) * (1 - sigmoid(f)) / len(f), "logarithm is missing"),
-    ("10.3", lambda f: soft(-f), "its gradient"),
-    ("10.3", lambda f: (2 * sigmoid(f) - 1) / len(f), "printed loss"),
-    ("10.3", lambda f: (sigmoid(f) - 1).mean(), "shape"),
-    ("10.4", lambda p, sure: ((p.max(axis=1) > sure).mean(), share(p, sure)[1]), "at least"),
-    ("10.4", lambda p, sure: ((p.max(axis=1) >= sure).sum(), share(p, sure)[1]), "Divide by how many"),
-    ("10.4", lambda p, sure: ((p >= sure).mean(), share(p, sure)[1]), "each row first"),
-    ("10.4", lambda p, sure: (p.max(axis=1).mean(), share(p, sure)[1]), "mean confidence"),
-    ("10.4", lambda p, sure: share(p, sure, kept=np.ones(len(p), bool)), "among all"),
-    ("10.4", lambda p, sure: share(p, sure, over=len(p)), "not of all|among all"),
-    ("10.4", lambda p, sure: share(p, sure, pick=np.max), "most frequent"),
-    ("10.4", lambda p, sure: share(p, sure, minlength=False), "minlength"),
-    ("10.4", lambda p, sure: share(p, sure, over=1), "Divide by how many are"),
-    ("10.5", lambda a, b: distance(a, b, spreads=lambda va, vb: 0 * va), "spread is missing"),
-    ("10.5", lambda a, b: distance(a, b, means=0), "means is missing"),
-    ("10.5", lambda a, b: np.sqrt(distance(a, b)), "its root"),
-    ("10.5", lambda a, b: distance(a, b, ddof=0), "ddof=1"),
-    ("10.5", lambda a, b: distance(a, b, spreads=lambda va, vb: (va - vb) ** 2), "the roots of the variances"),
-    ("10.5", lambda a, b: distance(a, b, spreads=lambda va, vb: va + vb), "mixed term is missing"),
-    ("10.5", lambda a, b: distance(a, b, spreads=lambda va, vb: va + vb - np.sqrt(va * vb)), "counts twice"),
-    ("10.5", lambda a, b: distance(a, b) / a.shape[1], "do not average"),
-    ("10.5", lambda a, b: (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, "axis=0"),
-    ("10.5", lambda a, b: 0.0, "it should be"),
+    ("10.1", lambda r, f: losses(r, f, on_fake=lambda f: soft(-f)), "calling fakes real"),
+    ("10.1", lambda r, f: losses(r, f, generator=lambda f: -soft(f).mean()), "slope vanishes"),
+    ("10.1", lambda r, f: losses(r, f, generator=lambda f: soft(f).mean()), "pays for fakes"),
+    ("10.1", lambda r, f: losses(r, f, generator=lambda f: -soft(-f).mean()), "sign is reversed"),
+    ("10.1", lambda r, f: (losses(r, f)[0] / 2, soft(-f).mean()), "half of it"),
+    ("10.1", lambda r, f: (soft(-r).sum() + soft(f).sum(), soft(-f).mean()), "not the sum"),
+    ("10.1", lambda r, f: (np.r_[soft(-r), soft(f)].mean(), soft(-f).mean()), "half of it|mean of each kind"),
+    ("10.1", lambda r, f: (soft(r).mean() + soft(-f).mean(), soft(-f).mean()), "are exchanged"),
+    ("10.1", lambda r, f: (-losses(r, f)[0], soft(-f).mean()), "the other sign"),
+    ("10.1", lambda r, f: (0.0, soft(-f).mean()), "the discriminator's is not"),
+    ("10.1", lambda r, f: (-np.log(r).mean() - np.log(1 - f).mean(), -np.log(f).mean()), "logits, not probabilities"),
+    (
+        "10.1",
+        lambda r, f: (-np.log(sigmoid(r)).mean() - np.log(1 - sigmoid(f)).mean(), -np.log(sigmoid(f)).mean()),
+        "exp overflows",
+    ),
+    ("10.1", lambda r, f: losses(r.clip(-30, 30), f.clip(-30, 30)), "nothing may be cut off"),
+    ("10.1", lambda r, f: losses(r, f)[0], "2 values"),
+    ("10.2", lambda: (70, 1.0, 1.0), "is the root of 1.01"),
+    ("10.2", lambda: (139, 1.0, 1.0), "not quite doubled"),
+    ("10.2", lambda: (np.log(2) / np.log(np.sqrt(1.01)), 1.0, 1.0), "a whole number"),
+    ("10.2", lambda: (18, 1.0, 1.0), "h/2 = 0.1 counts"),
+    ("10.2", lambda: (36, 1.0, 1.0), "both σ are 1/2"),
+    ("10.2", lambda: (140, 2.0, 1.0), "speed 1/2"),
+    ("10.2", lambda: (140, 0.5, 1.0), "root become real"),
+    ("10.2", lambda: (140, 0.2, 1.0), "h does not matter"),
+    ("10.2", lambda: (140, 1.0, np.sqrt(1.01)), "both move at once"),
+    ("10.2", lambda: (140, 1.0, 1.01), "multiply the two matrices"),
+    ("10.2", lambda: (10, 1.0, 1.0), "a: 10 is off"),
+    ("10.3", lambda: ["both", *WORDS[1:]], "a: half of its pictures"),
+    ("10.3", lambda: ["precision", "recall", "recall", "both"], "b: its pictures are real"),
+    ("10.3", lambda: ["precision", "neither", "both", "both"], "c: its one picture"),
+    ("10.3", lambda: [*WORDS[:3], "precision"], "d: count both"),
+    ("10.3", lambda: ["precision", "none", "recall", "both"], "none of the four words"),
+    ("10.3", lambda: WORDS[:3], "four words, one for each"),
+    ("10.4", lambda a, b: distance(a, b, spreads=lambda va, vb: 0 * va), "spread is missing"),
+    ("10.4", lambda a, b: distance(a, b, means=0), "means is missing"),
+    ("10.4", lambda a, b: np.sqrt(distance(a, b)), "its root"),
+    ("10.4", lambda a, b: distance(a, b, ddof=0), "ddof=1"),
+    ("10.4", lambda a, b: distance(a, b, spreads=lambda va, vb: (va - vb) ** 2), "the roots of the variances"),
+    ("10.4", lambda a, b: distance(a, b, spreads=lambda va, vb: va + vb), "mixed term is missing"),
+    ("10.4", lambda a, b: distance(a, b, spreads=lambda va, vb: va + vb - np.sqrt(va * vb)), "counts twice"),
+    ("10.4", lambda a, b: distance(a, b) / a.shape[1], "do not average"),
+    ("10.4", lambda a, b: (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2, "axis=0"),
+    ("10.4", lambda a, b: 0.0, "it should be"),
 ]

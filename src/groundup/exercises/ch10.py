@@ -6,143 +6,105 @@ from .engine import Case, Hint, NotFinite, table
 
 
 @table
-def best_discriminator():
-    """10.1: answer(p (n,), q (n,)) returns the probabilities (n,) that the best discriminator gives."""
+def mended_losses():
+    """10.1: answer(real (n,), fake (m,)) returns (discriminator's loss, generator's loss) from logits."""
     rng = np.random.default_rng(101)
-    for p, q in ((np.array([0.3, 0.1, 0.2]), np.array([0.1, 0.1, 0.6])), tuple(rng.uniform(0.05, 2, size=(2, 7)))):
-        right = p / (p + q)
-        yield Case(
-            (p, q),
-            right,
-            [
-                (q / (p + q), "this is the probability that an example is generated. D is the one that it is real."),
-                (p / q, "this is a ratio, p to q. A probability needs the share of p in both: divide by p + q."),
-                (right > 0.5, "this decides. The best discriminator says how sure one can be."),
-                (
-                    p / (p + q).sum(),
-                    "each place stands for itself: divide by p + q there, not by their sum over places.",
-                ),
-                (np.log(p / q), "this is the logit. Turn it into a probability."),
-                (p, "this is only the density of real ones. How often would a generated one stand there?"),
-            ],
-            f"for p = {p.round(2)} and q = {q.round(2)} it should be {right.round(3)}.",
-        )
-
-
-@table
-def discriminator_loss():
-    """10.2: answer(real (n,), fake (m,)) returns the discriminator's loss from logits, a float."""
-    rng = np.random.default_rng(102)
     for n, m in ((4, 4), (5, 8)):
         real, fake = rng.normal(size=n) + 1, rng.normal(size=m) - 0.5
         on_real, on_fake = np.logaddexp(0, -real), np.logaddexp(0, fake)
-        right = on_real.mean() + on_fake.mean()
-        rewarded = np.logaddexp(0, -fake).mean()
+        rewarded, d_loss = np.logaddexp(0, -fake).mean(), on_real.mean() + on_fake.mean()
         yield Case(
             (real, fake),
-            right,
+            (d_loss, rewarded),
             [
-                (right / 2, "this is half of it: add the two means."),
-                (on_real.sum() + on_fake.sum(), "take the mean over each kind, not the sum."),
-                (np.r_[on_real, on_fake].mean(), "this is one mean over all. Take the mean of each kind, then add."),
                 (
-                    np.logaddexp(0, real).mean() + rewarded,
-                    "real and fake are exchanged: a high logit means real, so it must be cheap for real pictures.",
+                    (on_real.mean() + rewarded, ...),
+                    "discriminator: the second term rewards calling fakes real. It should be -ln(1 - D).",
                 ),
+                ((d_loss / 2, ...), "discriminator: this is half of it. The two means are added."),
+                ((np.r_[on_real, on_fake].mean(), ...), "discriminator: take the mean of each kind, then add."),
+                ((on_real.sum() + on_fake.sum(), ...), "discriminator: take the mean over each kind, not the sum."),
+                ((np.logaddexp(0, real).mean() + rewarded, ...), "discriminator: real and fake are exchanged."),
+                ((-d_loss, ...), "discriminator: a loss is what one wants to be small; this has the other sign."),
                 (
-                    on_real.mean() + rewarded,
-                    "the second term rewards calling fakes real. It is -log(1 - D), softplus(+fake).",
+                    (d_loss, -on_fake.mean()),
+                    "generator: this is ln(1 - D), whose slope vanishes while D is right. Take -ln D.",
                 ),
-                (on_real.mean() - on_fake.mean(), "both terms are costs: add them."),
-                (on_real.mean(), "the generated pictures are missing."),
-                (on_fake.mean(), "the real pictures are missing."),
-                (
-                    (_sigmoid(real).mean() + _sigmoid(fake).mean()) / 2,
-                    "this is the source's code: no labels, no logarithm.",
-                ),
-                (-right, "the sign is reversed: a loss is what one wants to be small."),
+                ((d_loss, on_fake.mean()), "generator: this is what the discriminator pays for fakes."),
+                ((d_loss, -rewarded), "generator: the sign is reversed. It wants D to be large."),
+                ((..., rewarded), "the generator's loss is right, the discriminator's is not."),
                 (NotFinite, "it returned NaN or infinity: these are logits, not probabilities, and may be negative."),
             ],
-            f"for real {real.round(2)} and fake {fake.round(2)} it should be {right:.4f}.",
+            f"the discriminator's loss should be {d_loss:.4f}, the generator's {rewarded:.4f}.",
         )
     yield Case(
-        (np.array([-1000.0, 2.0]), np.array([1000.0])),
-        500 + np.logaddexp(0, -2) / 2 + 1000,
+        (np.array([-1000.0, 2.0]), np.array([1000.0, -1000.0])),
+        (500 + np.logaddexp(0, -2) / 2 + 500, 500.0),
         [(Hint, "right, until a logit is large: exp overflows. np.logaddexp(0, l) does not.")],
         "right, but not for logits of 1,000: nothing may be cut off. np.logaddexp(0, l) is exact.",
     )
 
 
 @table
-def generator_gradient():
-    """10.3: answer(fake (n,)) returns the gradient (n,) of the mean non-saturating loss."""
-    rng = np.random.default_rng(103)
-    for n in (4, 7):
-        fake = rng.normal(size=n) * 2 - 1
-        D = _sigmoid(fake)
-        right = (D - 1) / n
-        silent = "this is the gradient of log(1 - D), the loss that goes silent. Take that of -log D."
-        yield Case(
-            (fake,),
-            right,
-            [
-                (right * n, "the loss is a mean: divide by the number of pictures."),
-                (-right, "the sign is reversed: a higher logit lowers the loss."),
-                (-right * n, "the sign is reversed, and the loss is a mean: divide by the number of pictures."),
-                (-D / n, silent),
-                (-D, silent),
-                (
-                    -1 / D / n,
-                    "this is the derivative with respect to D. The chain rule goes on to the logit: dD/dl = D (1 - D).",
-                ),
-                (-D * (1 - D) / n, "this is the gradient of -D. The logarithm is missing."),
-                (np.logaddexp(0, -fake), "this is the loss of each picture. Asked is its gradient."),
-                ((2 * D - 1) / n, "this is the gradient of the source's printed loss, with its second term."),
-            ],
-            f"for logits {fake.round(2)} it should be {right.round(4)}.",
-        )
+def turning():
+    """10.2: answer() returns steps until doubled, the strength of R1 at which turning stops, size in turns."""
+    growth = np.sqrt(1.01)
+    yield Case(
+        (),
+        (np.ceil(np.log(2) / np.log(growth)), 1.0, 1.0),
+        [
+            (
+                (np.ceil(np.log(2) / np.log(1.01)), ..., ...),
+                "a: the size of the eigenvalues is the root of 1.01, not 1.01.",
+            ),
+            ((np.floor(np.log(2) / np.log(growth)), ..., ...), "a: after that many steps it has not quite doubled."),
+            ((np.log(2) / np.log(growth), ..., ...), "a: a whole number of steps, the first that suffices."),
+            ((np.ceil(np.log(2) / np.log(1.04)), ..., ...), "a: both slopes of softplus are 1/2, so h/2 = 0.1 counts."),
+            ((np.ceil(np.log(2) / np.log(np.sqrt(1.04))), ..., ...), "a: both σ are 1/2 near the solution: h/2 = 0.1."),
+            (
+                (..., 2.0, ...),
+                "b: the rotation has the speed 1/2, not 1. When is λ² - 4 · (1/2)² zero?",
+            ),
+            ((..., 0.5, ...), "b: the eigenvalues are -λ/2 ± √(λ² - 1)/2, times h. When does the root become real?"),
+            ((..., 0.2, ...), "b: h does not matter here: it multiplies rotation and R1 alike."),
+            ((..., ..., growth), "c: this is the size when both move at once. In turns the determinant is another."),
+            ((..., ..., 1.01), "c: multiply the two matrices, one for each move. What is the determinant?"),
+        ],
+        lambda got: next(
+            f"{case}: {float(value):g} is off; the others may be, too. Write down the matrix of a step."
+            for case, value, wanted in zip("abc", got, (140, 1.0, 1.0), strict=True)
+            if abs(value - wanted) > 1e-3
+        ),
+        rtol=0,
+        atol=1e-3,
+    )
 
 
 @table
-def recognised_and_rarest():
-    """10.4: answer(p (n, classes), sure) returns (share recognised, share of the rarest class among those)."""
-    rng = np.random.default_rng(104)
-    hand = np.array([[0.95, 0.05, 0.0], [0.1, 0.9, 0.0], [0.4, 0.3, 0.3], [0.0, 0.97, 0.03], [0.0, 0.05, 0.95]])
-    sharp = rng.dirichlet(np.full(4, 0.15), size=60)
-    for p, sure in ((hand, 0.9), (hand[:4], 0.9), (sharp, 0.8)):
-        top, classes = p.max(axis=1), p.shape[1]
-        kept = top >= sure
-        counts = np.bincount(p[kept].argmax(axis=1), minlength=classes)
-        every = np.bincount(p.argmax(axis=1), minlength=classes)
-        share, rarest = kept.mean(), counts.min() / counts.sum()
-        yield Case(
-            (p, sure),
-            (share, rarest),
-            [
-                (
-                    (share, every.min() / len(p)),
-                    "the balance is asked among the recognised samples, this is among all.",
-                ),
-                ((share, counts.min() / len(p)), "divide by the number of recognised samples, not of all."),
-                ((share, counts.max() / counts.sum()), "this is the most frequent class. Asked is the rarest."),
-                (
-                    (share, counts[counts > 0].min() / counts.sum()),
-                    "a class that never occurs has the share 0: give np.bincount a minlength.",
-                ),
-                ((share, counts.min()), "this is a number of samples. Divide by how many are recognised."),
-                ((share, ...), f"the share recognised is right; that of the rarest class should be {rarest:.3f}."),
-                (((top > sure).mean(), ...), "a probability of exactly `sure` counts, too: at least."),
-                ((kept.sum(), ...), "this is a number of samples. Divide by how many there are."),
-                (((p >= sure).mean(), ...), "this averages over all entries of p. Take the largest of each row first."),
-                ((top.mean(), ...), "this is the mean confidence. Count the samples that reach `sure`."),
-            ],
-            f"the share recognised should be {share:.3f}.",
-        )
+def what_falls():
+    """10.3: answer() returns a list of four words, what falls for the generators a to d."""
+    words = ["precision", "neither", "recall", "both"]
+    reasons = (
+        "half of its pictures are like no digit, and the other half cover all kinds.",
+        "its pictures are real digits of all kinds. Which of the two numbers could notice a copy?",
+        "its one picture is a perfect digit. How much of what people write is covered?",
+        "count both: are its pictures like digits, and are all digits there?",
+    )
+
+    def first_wrong(got):
+        if len(got) != 4:
+            return f"it should return four words, one for each generator; it returned {len(got)}."
+        at = next(i for i in range(4) if got[i] != words[i])
+        if got[at] not in words:
+            return f"{got[at]!r} is none of the four words: precision, recall, both, neither."
+        return f"{'abcd'[at]}: {reasons[at]}"
+
+    yield Case((), words, [], first_wrong)
 
 
 @table
 def diagonal_frechet():
-    """10.5: answer(a (n, d), b (m, d)) returns the Fréchet distance for diagonal covariances, a float."""
+    """10.4: answer(a (n, d), b (m, d)) returns the Fréchet distance for diagonal covariances, a float."""
     rng = np.random.default_rng(105)
     for n, m, d in ((6, 9, 3), (12, 5, 1), (40, 40, 5)):
         a, b = rng.normal(size=(n, d)) * rng.uniform(0.5, 2, d), rng.normal(size=(m, d)) + 1
@@ -177,14 +139,9 @@ def diagonal_frechet():
         )
 
 
-def _sigmoid(l):
-    return 1 / (1 + np.exp(-l))
-
-
 GRADERS = {
-    "10.1": best_discriminator,
-    "10.2": discriminator_loss,
-    "10.3": generator_gradient,
-    "10.4": recognised_and_rarest,
-    "10.5": diagonal_frechet,
+    "10.1": mended_losses,
+    "10.2": turning,
+    "10.3": what_falls,
+    "10.4": diagonal_frechet,
 }

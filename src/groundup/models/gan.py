@@ -4,12 +4,15 @@ Chapter 10 derives every part and writes it out; a test holds the two equal. Pic
 Importing this module imports Keras.
 """
 
+import weakref
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 LATENT = 16
+_LOOKS = weakref.WeakKeyDictionary()  # from a judge to the model that gives its features and logits
 
 
 def generator(classes=0, latent=LATENT, width=32):
@@ -52,7 +55,7 @@ class GAN(keras.Model):
     Args:
         generator, discriminator: keras.Model, as the functions above make them.
         latent: int, length of the noise.
-        decay: float, of the moving average of the generator's weights.
+        decay: float, of the moving average of the generator's weights: it forgets within about 1 / (1 - decay) steps.
         seed: int, of the noise.
     """
 
@@ -64,6 +67,7 @@ class GAN(keras.Model):
         self.average.set_weights(generator.get_weights())
         self.average.trainable = False
         self.noise = keras.random.SeedGenerator(seed)
+        self.d_mean, self.g_mean = keras.metrics.Mean("d_loss"), keras.metrics.Mean("g_loss")
 
     def compile(self, generator_optimizer, discriminator_optimizer, **kwargs):
         """Two optimizers, one for each network's weights."""
@@ -102,8 +106,11 @@ class GAN(keras.Model):
         return loss
 
     def train_step(self, data):
+        """Both halves; returns the losses averaged over the steps of the epoch so far."""
         x, c = data
-        return {"d_loss": self.discriminator_step(x, c), "g_loss": self.generator_step(c)}
+        self.d_mean.update_state(self.discriminator_step(x, c))
+        self.g_mean.update_state(self.generator_step(c))
+        return {mean.name: mean.result() for mean in (self.d_mean, self.g_mean)}
 
 
 def classifier():
@@ -124,8 +131,9 @@ def scaled(images):
 
 def look(judge, pictures):
     """What the judge makes of pictures: features (n, 64) and probabilities (n, 10), NumPy."""
-    both = keras.Model(judge.input, [judge.get_layer("features").output, judge.output])
-    features, logits = both.predict(pictures, batch_size=250, verbose=0)
+    if judge not in _LOOKS:
+        _LOOKS[judge] = keras.Model(judge.input, [judge.get_layer("features").output, judge.output])
+    features, logits = _LOOKS[judge].predict(pictures, batch_size=250, verbose=0)
     return features.astype(float), ops.convert_to_numpy(ops.softmax(logits))
 
 
