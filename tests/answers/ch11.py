@@ -3,9 +3,18 @@
 import numpy as np
 
 
-def seconds(n, workers, latency, rate, halves=2, size=4, share=True):
+def clipped(g, limit):
+    return g * min(1, limit / np.linalg.norm(g))
+
+
+def step(parts, tokens, limit):
+    return clipped(tokens @ parts / tokens.sum(), limit)
+
+
+def fastest(seconds, numbers, latency, rate, most, halves=2, size=4, share=True):
     """Exercise 11.2, with parts to get wrong."""
-    return halves * (workers - 1) * (latency + size * n / (workers if share else 1) / rate)
+    N = np.arange(1, most + 1)
+    return N[np.argmin(seconds / N + halves * (N - 1) * (latency + size * numbers / (N if share else 1) / rate))]
 
 
 def relu(z):
@@ -24,46 +33,41 @@ def cut_rows(X, A, B, devices):
     return np.array([relu(x @ a) @ B for x, a in zip(np.split(X, devices, axis=1), np.split(A, devices), strict=True)])
 
 
-def rounds(parts, extra=0, replace=False, to=1, sign=-1):
+def needed(parameters, memory, stage, whole=(4, 2, 0), round_up=np.ceil):
+    """Exercise 11.4, with parts to get wrong."""
+    rest = whole[stage - 1] * parameters
+    return round_up((16 * parameters - rest) / (memory - rest)) if memory > rest else 0
+
+
+def buckets(ready, sizes, bucket, latency, rate, rest=True, wait=True, start=0):
     """Exercise 11.5, with parts to get wrong."""
-    N, held = len(parts), parts.copy()
-    for t in range(N - 1 + extra):
-        packets = [held[k, (k + sign * t) % N].copy() for k in range(N)]
-        for k in range(N):
-            at = (k + to) % N, (k + sign * t) % N
-            held[at] = packets[k] if replace else held[at] + packets[k]
-    return held
+    through, held = 0.0, 0.0
+    for i in range(len(sizes)):
+        held += sizes[i]
+        if held >= bucket or (rest and i == len(sizes) - 1):
+            through, held = max(through if wait else 0, ready[i], start) + latency + held / rate, 0.0
+    return through
 
 
-SOLUTIONS = {
-    "11.1": lambda parts, sizes: sizes @ parts / sizes.sum(),
-    "11.2": seconds,
-    "11.3": cut,
-    "11.4": lambda P, n, gradients: P * (2 + (2 / n if gradients else 2) + 12 / n),
-    "11.5": rounds,
-}
+SOLUTIONS = {"11.1": step, "11.2": fastest, "11.3": cut, "11.4": needed, "11.5": buckets}
 
 MISTAKES = [
-    ("11.1", lambda parts, sizes: parts.mean(axis=0), "counts for more"),
-    ("11.1", lambda parts, sizes: parts.sum(axis=0), "this is the sum"),
-    ("11.1", lambda parts, sizes: sizes @ parts, "Divide by how many"),
-    ("11.1", lambda parts, sizes: sizes @ parts / len(sizes), "not by the number of workers"),
-    ("11.1", lambda parts, sizes: parts.sum(axis=0) / sizes.sum(), "a part is a mean"),
-    ("11.1", lambda parts, sizes: (1 / sizes) @ parts / (1 / sizes).sum(), "small shards"),
-    ("11.1", lambda parts, sizes: parts[0], "it should be"),
-    ("11.1", lambda parts, sizes: parts.mean(axis=1), "shape"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r, size=1), "4 bytes"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r, size=8), "not 8"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r, size=32), "not in bits"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r, halves=1), "one half of the ring"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r, share=False), "one chunk"),
-    ("11.2", lambda n, N, a, r: 2 * (N - 1) * a + 4 * n / N / r, "in each of them"),
-    ("11.2", lambda n, N, a, r: a + 2 * (N - 1) * 4 * n / N / r, "has its latency"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, 0, r), "latency is missing"),
-    ("11.2", lambda n, N, a, r: 2 * (N - 1) * a, "bytes are missing"),
-    ("11.2", lambda n, N, a, r: 2 * N * (a + 4 * n / N / r), "N - 1 rounds"),
-    ("11.2", lambda n, N, a, r: 1.0, "it should be"),
-    ("11.2", lambda n, N, a, r: seconds(n, N, a, r) + (N == 1), "nothing to send"),
+    ("11.1", lambda g, n, c: np.mean([clipped(part, c) for part in g], axis=0), "both mistakes"),
+    ("11.1", lambda g, n, c: n @ np.array([clipped(part, c) for part in g]) / n.sum(), "before the mean"),
+    ("11.1", lambda g, n, c: clipped(g.mean(axis=0), c), "counts for more"),
+    ("11.1", lambda g, n, c: n @ g / n.sum(), "not clipped"),
+    ("11.1", lambda g, n, c: g.mean(axis=0), "plain mean, not clipped"),
+    ("11.1", lambda g, n, c: np.clip(n @ g / n.sum(), -c, c), "each entry"),
+    ("11.1", lambda g, n, c: (n @ g) / np.linalg.norm(n @ g) * c, "makes it longer"),
+    ("11.1", lambda g, n, c: step(g, n, c) + 1, "it should be"),
+    ("11.1", lambda g, n, c: g.mean(axis=1), "shape"),
+    ("11.2", lambda s, n, a, r, most: most, "more messages|latency is missing"),
+    ("11.2", lambda s, n, a, r, most: fastest(s, n, a, r, most) - 1, "one too few"),
+    ("11.2", lambda s, n, a, r, most: fastest(s, n, 0, r, most), "more messages|latency is missing"),
+    ("11.2", lambda s, n, a, r, most: fastest(s, n, a, r, most, halves=1), "two halves"),
+    ("11.2", lambda s, n, a, r, most: fastest(s, n, a, r, most, share=False), "one chunk"),
+    ("11.2", lambda s, n, a, r, most: most + 1, "whole number"),
+    ("11.2", lambda s, n, a, r, most: 7, "it should be"),
     ("11.3", lambda X, A, B, k: cut(X, A, B, k, between=lambda z: z), "is missing"),
     ("11.3", lambda X, A, B, k: cut(X, A, B, k, between=lambda z: z, after=relu), "not after them"),
     ("11.3", lambda X, A, B, k: cut(X, A, B, k, after=relu), "no longer add up"),
@@ -74,24 +78,18 @@ MISTAKES = [
     ("11.3", lambda X, A, B, k: cut(X, A, B, k).sum(axis=0), "shape"),
     ("11.3", lambda X, A, B, k: np.roll(cut(X, A, B, k), 1, axis=0), "reverse order|the parts are others"),
     ("11.3", lambda X, A, B, k: 0 * cut(X, A, B, k), "off by"),
-    ("11.4", lambda P, n, gradients: 16 * P, "nothing is sharded"),
-    ("11.4", lambda P, n, gradients: 16 * P / n, "weights stay whole"),
-    ("11.4", lambda P, n, gradients: P * (2 + (2 if gradients else 2 / n) + 12 / n), "only if"),
-    ("11.4", lambda P, n, gradients: P * (2 + (2 / n if gradients else 2) + 12), "always sharded|nothing is sharded"),
-    ("11.4", lambda P, n, gradients: P * (2 + 2 + 12 / n), "only if"),
-    ("11.4", lambda P, n, gradients: P * (2 + (2 / n if gradients else 2)), "states are missing"),
-    ("11.4", lambda P, n, gradients: P * (2 + 12 / n), "gradients are missing"),
-    ("11.4", lambda P, n, gradients: P * ((2 / n if gradients else 2) + 12 / n), "missing"),
-    ("11.4", lambda P, n, gradients: P * (2 + (2 / n if gradients else 2) + 8 / n), "12 bytes"),
-    ("11.4", lambda P, n, gradients: n * P * (2 + (2 / n if gradients else 2) + 12 / n), "all devices together"),
-    ("11.4", lambda P, n, gradients: P * (2 + (2 / n if gradients else 2) + 12 / n) / 1e9, "gigabytes"),
-    ("11.4", lambda P, n, gradients: P * (4 + (2 / n if gradients else 2) + 12 / n), "2 bytes here"),
-    ("11.5", lambda parts: parts, "nothing was sent"),
-    ("11.5", lambda parts: np.repeat(parts.sum(axis=0)[None], len(parts), axis=0), "whole all-reduce"),
-    ("11.5", lambda parts: rounds(parts, extra=1), "too many"),
-    ("11.5", lambda parts: rounds(parts, extra=-1) if len(parts) > 2 else rounds(parts), "is missing"),
-    ("11.5", lambda parts: rounds(parts, replace=True), "Add it"),
-    ("11.5", lambda parts: rounds(parts, to=-1) if len(parts) > 2 else rounds(parts), "on the left"),
-    ("11.5", lambda parts: rounds(parts, sign=1) if len(parts) > 2 else rounds(parts), "which it has just added to"),
-    ("11.5", lambda parts: 0 * parts, "should end with"),
+    ("11.4", lambda P, m, stage: np.ceil(16 * P / m), "no number will do|shares everything"),
+    ("11.4", lambda P, m, stage: np.ceil(16 * P / (m - (4, 2, 0)[stage - 1] * P)), "not negative|Round up"),
+    ("11.4", lambda P, m, stage: needed(P, m, stage, round_up=np.floor), "one worker less they do not fit"),
+    ("11.4", lambda P, m, stage: needed(P, m, stage, round_up=float), "round up"),
+    ("11.4", lambda P, m, stage: needed(P, m, stage) + 1, "no number will do|one worker less is enough"),
+    ("11.4", lambda P, m, stage: needed(P, m, stage, round_up=lambda n: 77), "it should be"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, b, a, r, rest=False), "whatever is left"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, b, a, r, wait=False), "before it is through"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, b, a, r, start=t[-1]), "as soon as it is closed"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, b, 0, r), "latency of each bucket"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, 0, a, r), "each layer is sent alone"),
+    ("11.5", lambda t, s, b, a, r: buckets(t, s, 1e99, a, r), "one bucket here"),
+    ("11.5", lambda t, s, b, a, r: s.sum() / r, "the bytes alone"),
+    ("11.5", lambda t, s, b, a, r: 1.0, "it should be"),
 ]
