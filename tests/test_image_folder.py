@@ -419,7 +419,7 @@ def test_every_kind_of_file_has_its_status_and_nothing_is_changed(folder, tmp_pa
     with (tmp_path / "new" / "manifest.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [row["path"] for row in rows] == [file.path for file in seen.files] and len(list(tmp_path.iterdir())) == 2
-    assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content"]
+    assert list(rows[0]) == ["path", "class", "status", "why", "note", "width", "height", "content", "file"]
     lines = image_folder.table(seen).splitlines()
     assert len({len(line) for line in lines[:5]}) == 1 and lines[-1] == "of the used, dropped by Keras: 2"
     total = dict(
@@ -910,6 +910,13 @@ def test_sides_are_a_partition_that_added_renamed_and_moved_files_do_not_change(
     renamed = mixed._replace(paths=[path.replace(".", " new.") for path in mixed.paths])
     assert sides_by_content(renamed, image_folder.split(renamed, seed=seed)) == after
     assert sides_by_content(pictures, image_folder.split(pictures, seed=seed + 1)) != after
+
+
+def test_a_picture_stays_on_its_side_at_any_size():
+    small, large = (image_folder.load(image_folder.scan(SKY, size=size)) for size in (50, 100))
+    assert small.contents == large.contents
+    for ours, theirs in zip(image_folder.split(small), image_folder.split(large), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 def test_sides_are_stratified_as_chance_does_it():

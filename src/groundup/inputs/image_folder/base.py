@@ -56,6 +56,7 @@ class File(NamedTuple):
     width: int  # upright, in pixels; 0 if unknown
     height: int
     content: str  # SHA-256 of the pixels training sees, "" if they could not be decoded
+    file: str  # SHA-256 of the file's bytes, likewise
 
 
 class Scan(NamedTuple):
@@ -75,7 +76,7 @@ class Pictures(NamedTuple):
     labels: np.ndarray  # (n,) int64, index into classes
     classes: list  # of str as `shown`
     paths: list  # of str, relative to the folder
-    contents: list  # of str, a hash of each picture
+    contents: list  # of str, a hash of each picture's file: the same at every size
     class_weights: dict  # class index -> n / (number of classes * pictures of the class); 1 in the mean over pictures
     majority: float  # share of the largest class: the accuracy of always answering it
 

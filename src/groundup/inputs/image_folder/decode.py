@@ -63,6 +63,15 @@ def decoded(path, size, min_side, max_pixels):
     return _read(path, max_pixels, work)
 
 
+def digest(path):
+    """SHA-256 of a file's bytes, in hexadecimal digits, or Bad."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        raise Bad(*trouble(error)) from None
+
+
 def difference(path, other, size, max_pixels, seen):
     """Why two files whose pixels came out equal look different all the same, and the way out; "" if they do not.
 

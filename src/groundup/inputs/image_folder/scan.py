@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .base import STATUSES, Bad, File, FolderError, Pictures, Scan, shown
-from .decode import MAX_PIXELS, TURNED, decoded, difference
+from .decode import MAX_PIXELS, TURNED, decoded, difference, digest
 from .files import concealed, existing, place, say, walk, write_csv
 
 KERAS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory drops the rest
@@ -68,10 +68,11 @@ def scan(
                 if len(files) % 1000 == 999:
                     say(f"{len(files) + 1} of {len(found)} files read")
                 label = _label(path) if _label(path) in classes else ""
-                note, width, height, content = "", 0, 0, ""
+                note, width, height, content, source = "", 0, 0, "", ""
                 if not status:
                     try:
                         pixels, width, height, turn = decoded(os.path.join(root, path), size, min_side, max_pixels)
+                        source = digest(os.path.join(root, path))
                     except Bad as bad:
                         status, why, width, height = bad.args
                     else:
@@ -80,7 +81,7 @@ def scan(
                         if content not in first:
                             first[content] = len(files)
                             store.write(pixels)
-                files.append(File(path, label, status, why, note, width, height, content))
+                files.append(File(path, label, status, why, note, width, height, content, source))
             files = _without_equals(files, root, size, max_pixels)
             pixels = _stored(store, [row for row, i in enumerate(first.values()) if files[i].status == "used"], size)
     except OSError as error:  # of the temporary file: decoding keeps its own to itself
@@ -254,7 +255,7 @@ def table(scan):
 
 
 def write_manifest(scan, file):
-    """Write what the scan found as CSV: path, class, status, why, note, width, height, content; a row for each file.
+    """Write what the scan found as CSV, a row for each file: path, class, status, why, note, width, height, hashes.
 
     Args:
         scan: Scan.
@@ -288,7 +289,7 @@ def load(scan):
         labels,
         list(scan.classes),
         [file.path for file in used],
-        [file.content for file in used],
+        [file.file for file in used],
         weights,
         float(counts.max() / max(1, len(used))),
     )

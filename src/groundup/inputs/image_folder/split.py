@@ -55,13 +55,13 @@ def _objects(paths):
 
 
 def split(pictures, shares=(0.7, 0.15, 0.15), *, group=None, seed=0):
-    """Deal the pictures to sides (training, validation, test) by a hash of what they show.
+    """Deal the pictures to sides (training, validation, test) by a hash of their files.
 
-    A picture's side depends on its pixels alone (on its object's name, if it has one): renamed, moved or among newly
-    added files it stays on its side. So each class is dealt with the same shares, but as chance does it: of n pictures
-    a side gets n * share, give or take sqrt(n * share * (1 - share)). Where a class would have no picture on a side, as
-    happens to small ones, that class is dealt with the next seed that mends it; only such a class may be dealt anew
-    when it grows. Classes that share objects are dealt together.
+    A picture's side depends on its file's bytes alone (on its object's name, if it has one): renamed, moved, scanned at
+    another size or among newly added files it stays on its side. So each class is dealt with the same shares, but as
+    chance does it: of n pictures a side gets n * share, give or take sqrt(n * share * (1 - share)). Where a class would
+    have no picture on a side, as happens to small ones, that class is dealt with the next seed that mends it; only such
+    a class may be dealt anew when it grows. Classes that share objects are dealt together.
 
     Args:
         pictures: Pictures or Scan.
@@ -137,8 +137,7 @@ def _dealt(pictures, parts, group, seed, deal):
     pictures = load(pictures) if isinstance(pictures, Scan) else pictures
     given = _objects(pictures.paths) if group is None else [str(group(path) or "") for path in pictures.paths]
     names = [
-        f"object {name}" if name else f"pixels {content}"
-        for name, content in zip(given, pictures.contents, strict=True)
+        f"object {name}" if name else f"file {content}" for name, content in zip(given, pictures.contents, strict=True)
     ]
     objects, members = np.unique(np.array(names, dtype=object), return_inverse=True)
     sizes = np.zeros((len(objects), len(pictures.classes)))
