@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from groundup import data
 from PIL import Image
+from groundup import data
 
 RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
 NAMES = ["austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins"]
