@@ -43,6 +43,20 @@ def features_of(network):
     return np.stack([space["outputs"](network, np.stack(view)) for view in views])
 
 
+def as_varied(features, others):
+    """Features, each divided by its standard deviation, that vary as much in all as these others do.
+
+    Those of random weights are tiny: with the same penalty a head could not use them.
+    """
+    return features / (features.std(axis=(0, 1)) + 1e-12) * np.sqrt(others.var(axis=(0, 1)).mean())
+
+
+def random_features(seed):
+    """Features of the network with random weights, scaled to be of use: (8, n, 1280)."""
+    keras.utils.set_random_seed(seed)
+    return as_varied(features_of(efficientnet.network(space["EYE_SIZE"])), kept["eye"])
+
+
 def renewed(model, fresh):
     """The model with these values of its variables, and with an optimizer at its start."""
     for variable, value in zip(model.variables, fresh, strict=True):
@@ -65,8 +79,7 @@ def measure(seed):
     train, test = space["deal"](seed)[0]
     if "eye" not in kept:
         kept["eye"] = features_of(efficientnet.load(space["EYE_SIZE"]))
-    keras.utils.set_random_seed(seed)
-    seen = {"frozen": kept["eye"], "random weights, frozen": features_of(efficientnet.network(space["EYE_SIZE"]))}
+    seen = {"frozen": kept["eye"], "random weights, frozen": random_features(seed)}
     found = {}
     for n in SIZES:
         rows, answers = space["few"](train, n, seed), {}
