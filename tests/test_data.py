@@ -93,6 +93,8 @@ def test_deep_sky():
     root = data.path("deep_sky")
     assert sorted(path.relative_to(root).as_posix() for path in root.glob("*/*")) == sky.paths
     assert all(sky.photographers) and sky.photographers[sky.paths.index("galaxy/ic10.jpg")] == "Starhopper"
+    assert len(set(sky.photographers)) == 57 and sky.photographers.count("Adam Block") == 56
+    assert sky.telescopes.count("Hubble") == 43 and sky.telescopes.count("") == 164
     with Image.open(root / sky.paths[200]) as image:
         assert np.array_equal(np.asarray(image), sky.images[200])
     assert len({image.tobytes() for image in sky.images}) == 350

@@ -1,8 +1,10 @@
 """The recipes: the readers, the writer and the comparison, on small handmade packages; nothing is downloaded."""
 
+import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from groundup import data
 
 RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
 NAMES = ["austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins"]
@@ -220,6 +223,19 @@ def test_picture_is_put_on_black_and_made_small(recipe):
         small = np.asarray(image).astype(int)
         assert image.format == "JPEG" and small.shape == (150, 150, 3)
     assert np.abs(small[:, :60] - [200, 100, 50]).max() < 6 and small[:, 90:].max() < 6
+
+
+def test_photographers_and_telescopes_are_those_of_the_table(recipe):
+    deep_sky, written = recipe("deep_sky"), (data.path("deep_sky") / "attribution.csv").read_bytes()
+    rows = list(csv.DictReader(io.StringIO(written.decode(), newline="")))
+    assert deep_sky.with_columns([row | {"photographer": "", "telescope": ""} for row in rows]) == written
+    plain = {re.sub(r"[^a-z0-9]", "", row["photographer"].casefold()) for row in rows}
+    assert len(plain) == len({row["photographer"] for row in rows})  # none is written in two ways
+    of = {
+        telescope: {row["photographer"] for row in rows if row["telescope"] == telescope}
+        for telescope in {row["telescope"] for row in rows} - {""}
+    }
+    assert all(len(names) == 1 for names in of.values())  # so folds by photographer are folds by telescope, too
 
 
 def test_class_of_an_object(recipe):

@@ -62,7 +62,8 @@ class DeepSky(NamedTuple):
     labels: np.ndarray  # (350,) int64, index into classes
     classes: list  # of str: galaxy, nebula, star_cluster
     paths: list  # of str, relative to path("deep_sky"), such as "galaxy/ic10.jpg"
-    photographers: list  # of str: whom to credit
+    photographers: list  # of str: a person or an institution; the full credit is in attribution.csv
+    telescopes: list  # of str: telescope, observatory or survey; "" where the credit names none
 
 
 class Sentences(NamedTuple):
@@ -196,7 +197,8 @@ def _deep_sky(root):
     kinds = [name.split("/")[0] for name in paths]
     classes = sorted(set(kinds))
     labels = np.array([classes.index(kind) for kind in kinds], dtype=np.int64)
-    return DeepSky(np.stack(images), labels, classes, paths, [row["credit"] for row in rows])
+    by_hand = [[row[column] for row in rows] for column in ("photographer", "telescope")]
+    return DeepSky(np.stack(images), labels, classes, paths, *by_hand)
 
 
 def _sentences(file):

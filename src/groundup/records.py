@@ -21,7 +21,7 @@ def load(name):
     """All lines of a record.
 
     Args:
-        name: str, a chapter's number such as "06", or an experiment's name such as "06_folds".
+        name: str, a chapter's number such as "06", or an experiment's name such as "06_eye".
 
     Returns:
         list of dict: claim (str), seed (int), value (float), bound (str), versions (str), code (str), in the order of

