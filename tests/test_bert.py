@@ -76,14 +76,14 @@ def test_pad_and_groups():
     assert np.array_equal(values > 0, mask == 1)
     lengths = np.random.default_rng(0).integers(1, 60, 100)
     for rng in (None, np.random.default_rng(1)):
-        found = bert.groups(lengths, 8, rng)
+        found = bert.length_batches(lengths, 8, rng)
         assert sorted(np.concatenate(found)) == list(range(100)) and max(map(len, found)) == 8
         assert max(np.ptp(lengths[batch]) for batch in found) <= 16
 
 
 def test_through_gives_rows_back_in_their_order():
     rows = [np.full((n, 2), n, np.float32) for n in (5, 1, 3)]
-    found = bert.through(rows, lambda values, mask: values * 10, size=2)
+    found = bert.in_batches(rows, lambda values, mask: values * 10, size=2)
     assert [f.tolist() for f in found] == [(row * 10).tolist() for row in rows]
 
 
@@ -91,11 +91,11 @@ def test_large_results_lie_in_a_file(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     rows = [rng.normal(size=(n, 3)).astype(np.float16) for n in rng.integers(1, 30, 200)]
     calls = {True: lambda v, m: v[:, :, :2], False: lambda v, m: v.sum(axis=1)}
-    wanted = {cut: bert.through(rows, call, cut=cut) for cut, call in calls.items()}
+    wanted = {cut: bert.in_batches(rows, call, cut=cut) for cut, call in calls.items()}
     monkeypatch.setattr(bert.rows, "IN_MEMORY", 10)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for cut, call in calls.items():
-        found = bert.through(rows, call, cut=cut)
+        found = bert.in_batches(rows, call, cut=cut)
         assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(found, wanted[cut], strict=True))
         assert not found[0].flags.owndata and not found[0].flags.writeable and list(tmp_path.iterdir()) == []
 
@@ -105,7 +105,7 @@ def test_results_without_room(tmp_path, monkeypatch):
     monkeypatch.setattr(bert.rows, "IN_MEMORY", 10)
     monkeypatch.setattr(bert.rows.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(bert.BertError, match=r"100 rows take .* 22 rows: make room, let TMPDIR") as error:
-        bert.through([np.zeros((2, 1), np.float16)] * 100, lambda v, m: v)
+        bert.in_batches([np.zeros((2, 1), np.float16)] * 100, lambda v, m: v)
     assert "\n" not in str(error.value)
 
 

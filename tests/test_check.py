@@ -173,9 +173,9 @@ def test_rows_of_different_lengths_can_be_claimed(tmp_path, monkeypatch):
 
 def test_shown_prints_and_claims_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDUP_CLAIMS", str(tmp_path / "claims"))
-    check.shown.at_least("share", 0.12345, 2.0)
-    check.shown.equal("sizes", (1, 2), (3, 4))
-    check.shown.close("many", np.arange(100.0), 1, rtol=0)
+    check.values_only.at_least("share", 0.12345, 2.0)
+    check.values_only.equal("sizes", (1, 2), (3, 4))
+    check.values_only.close("many", np.arange(100.0), 1, rtol=0)
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == "--  share: 0.123, not claimed on this data" and second.startswith("--  sizes: (1, 2), not")
     assert len(third) < 130 and not (tmp_path / "claims").exists()

@@ -158,7 +158,7 @@ def small(recipe, tmp_path, monkeypatch):
 
 def test_finish_when_all_is_equal(small, tmp_path, capsys):
     packages, files = small
-    assert packages.finish("s", files) == 0
+    assert packages.compare_and_write("s", files) == 0
     assert "3 files written to build/data/, 3 byte for byte" in capsys.readouterr().out
     assert (tmp_path / "build/data/s/a.txt").read_bytes() == b"a\n"
 
@@ -170,21 +170,21 @@ def test_finish_when_a_compressor_differs(small, capsys):
     picture = io.BytesIO()
     Image.open(io.BytesIO(files["s/b.jpg"])).save(picture, "JPEG", quality=95)
     changed = files | {"s/c.npz": other.getvalue(), "s/b.jpg": picture.getvalue()}
-    assert packages.finish("s", changed, tolerance=3.0) == 0
+    assert packages.compare_and_write("s", changed, tolerance=3.0) == 0
     assert "1 byte for byte as MANIFEST.json says, 2 equal in content only, 0 different" in capsys.readouterr().out
-    assert packages.finish("s", changed, tolerance=0.0) == 1
+    assert packages.compare_and_write("s", changed, tolerance=0.0) == 1
 
 
 def test_finish_when_content_differs(small, tmp_path, capsys):
     packages, files = small
-    assert packages.finish("s", files | {"s/a.txt": b"b\n"}) == 1
-    assert packages.finish("s", files | {"s/c.npz": packages.npz(x=np.arange(9) + 1)}) == 1
-    assert packages.finish("s", files | {"s/c.npz": packages.npz(x=np.arange(8))}) == 1
-    assert packages.finish("s", files | {"s/d.txt": b""}) == 1
-    assert packages.finish("s", {path: files[path] for path in list(files)[1:]}) == 1
+    assert packages.compare_and_write("s", files | {"s/a.txt": b"b\n"}) == 1
+    assert packages.compare_and_write("s", files | {"s/c.npz": packages.npz(x=np.arange(9) + 1)}) == 1
+    assert packages.compare_and_write("s", files | {"s/c.npz": packages.npz(x=np.arange(8))}) == 1
+    assert packages.compare_and_write("s", files | {"s/d.txt": b""}) == 1
+    assert packages.compare_and_write("s", {path: files[path] for path in list(files)[1:]}) == 1
     assert (tmp_path / "data/s/a.txt").read_bytes() == b"a\n"
     assert capsys.readouterr().out.count("not as in MANIFEST.json: s/") == 5
-    assert packages.finish("s", files | {"s/a.txt": b"b\n"}, write=True) == 1
+    assert packages.compare_and_write("s", files | {"s/a.txt": b"b\n"}, write=True) == 1
     assert (tmp_path / "data/s/a.txt").read_bytes() == b"b\n"
 
 

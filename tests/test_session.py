@@ -117,10 +117,14 @@ def test_output_is_in_out_in_build_or_where_it_can_be_written(tmp_path, monkeypa
 
 def test_here_and_at_the_top(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert session.here("README.md") == session.here("./README.md") == Path(session.__file__).parents[2] / "README.md"
+    assert (
+        session.readers_path("README.md")
+        == session.readers_path("./README.md")
+        == Path(session.__file__).parents[2] / "README.md"
+    )
     (tmp_path / "README.md").write_text("mine")
-    assert session.here("README.md").read_text() == "mine"
-    assert session.here("nowhere.txt") == Path("nowhere.txt")
-    assert session.here(str(tmp_path)) == tmp_path
+    assert session.readers_path("README.md").read_text() == "mine"
+    assert session.readers_path("nowhere.txt") == Path("nowhere.txt")
+    assert session.readers_path(str(tmp_path)) == tmp_path
     for nobodys in ("~nobody-has-this-name/x", "x" * 5000, "a\0b"):
-        assert session.here(nobodys) == Path(nobodys)
+        assert session.readers_path(nobodys) == Path(nobodys)

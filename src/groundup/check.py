@@ -114,7 +114,7 @@ def refused(name, claim):
     return said
 
 
-class _Shown:
+class _ValuesOnly:
     """Has the names of this module's claims; each prints the value and claims nothing."""
 
     def __getattr__(self, claim):
@@ -126,7 +126,7 @@ class _Shown:
         return show
 
 
-shown = _Shown()  # for `check`, where a claim is about the course's data and a reader brought other
+values_only = _ValuesOnly()  # for `check`, where a claim is about the course's data and a reader brought other
 
 
 def gradients(name, loss, gradient, at, tape_loss, rtol=1e-6):

@@ -60,7 +60,7 @@ def output(name):
     return Path(tempfile.mkdtemp(prefix=f"groundup-{name}-"))
 
 
-def here(path):
+def readers_path(path):
     """A reader's file or folder, as seen from here or else from the top of the repository, where make is called.
 
     Args:

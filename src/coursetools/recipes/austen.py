@@ -72,4 +72,4 @@ def build(package):
 if __name__ == "__main__":
     options = packages.arguments(__doc__)
     files = build(packages.fetch(PACKAGE, "austen", options.given))
-    raise SystemExit(packages.finish("austen", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("austen", files, options.write) > 0)

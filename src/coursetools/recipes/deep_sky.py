@@ -154,4 +154,4 @@ if __name__ == "__main__":
     wrong = check_classes(rows, wheel)
     for path in wrong:
         print(f"  another class than its path says: {path}")
-    raise SystemExit(packages.finish("deep_sky", files, options.write, TOLERANCE) + len(wrong) > 0)
+    raise SystemExit(packages.compare_and_write("deep_sky", files, options.write, TOLERANCE) + len(wrong) > 0)

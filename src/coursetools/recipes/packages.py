@@ -129,7 +129,7 @@ def difference(ours, theirs):
     return max(float(np.abs(a.astype(float) - b).mean()) for a, b in zip(ours, theirs, strict=True))
 
 
-def finish(name, files, write=False, tolerance=0.0):
+def compare_and_write(name, files, write=False, tolerance=0.0):
     """Compare a rebuilt set with MANIFEST.json, say how it went, and write it to build/data/ (or data/).
 
     Args:
@@ -203,7 +203,7 @@ def progress(file, variables, plan):
     return done.get("step", 0), done.get("log", [])
 
 
-def put(files, given):
+def write_weights(files, given):
     """Write {path relative to data/: bytes} to data/ or, without --write, beside the folder of --out, and say so."""
     folder = DATA if given.write else given.out.parent
     for path, content in files.items():

@@ -14,4 +14,4 @@ if __name__ == "__main__":
     options = packages.arguments(__doc__)
     package = packages.fetch(PACKAGE, "penguins", options.given)
     files = {"penguins.csv": packages.members(package, lambda name: name == FILE)[FILE]}
-    raise SystemExit(packages.finish("penguins", files, options.write) > 0)
+    raise SystemExit(packages.compare_and_write("penguins", files, options.write) > 0)

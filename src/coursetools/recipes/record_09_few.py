@@ -63,7 +63,7 @@ def measure(seed):
     rows, sides, rng = pick(hidden, part), labels[part], chapter["np"].random.default_rng(seed)
     blank = chapter["random_weights"](rng)
     backbone.set_weights(blank)
-    below = bert.through(pick(ids, [*part, *chapter["valid"][:400]]), chapter["lower"])
+    below = bert.in_batches(pick(ids, [*part, *chapter["valid"][:400]]), chapter["lower"])
     ways = {
         "as it should be": {"rows": rows, "sides": sides},
         "Adam's default rate": {"optimizer": keras.optimizers.Adam(), "rows": rows, "sides": sides},

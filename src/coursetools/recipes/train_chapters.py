@@ -31,7 +31,9 @@ def main():
     parser.add_argument("--out", type=Path, default=packages.BUILD / "data" / "chapters", help="folder for the runs")
     given = parser.parse_args()
     for chapter, (name, switch) in CHAPTERS.items():
-        packages.put({f"{name}/weights.npz": packages.npz(**trained(chapter, switch, given.out.resolve()))}, given)
+        packages.write_weights(
+            {f"{name}/weights.npz": packages.npz(**trained(chapter, switch, given.out.resolve()))}, given
+        )
     return 0
 
 

@@ -144,7 +144,7 @@ def main():
     if before.exists():  # weights differ from machine to machine, what they can do does not
         last = ",".join(map(str, log[-1]))
         print(f"last line: {last}; in data/gan/log.csv: {before.read_text().splitlines()[-1]}")
-    packages.put(files, given)
+    packages.write_weights(files, given)
     return 0
 
 

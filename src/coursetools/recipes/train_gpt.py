@@ -145,7 +145,7 @@ def finish(model, tokenizer, log, given):
             f"held out: {log[-1][2]:.3f} bits per character, in data/gpt/log.csv {kept.read_text().split(',')[-1]}",
             end="",
         )
-    packages.put(files, given)
+    packages.write_weights(files, given)
 
 
 def main():

@@ -10,7 +10,7 @@ Taken apart in notebooks/09. Keras, KerasHub and TensorFlow are imported when fi
 """
 
 from .learn import BATCH, fit, logits
-from .rows import LONGEST, MULTIPLE, groups, ids, inputs, pad, through
+from .rows import LONGEST, MULTIPLE, ids, in_batches, inputs, length_batches, pad
 from .saved import Classifier, restore, save
 from .weights import BertError, folder, load, verify
 
@@ -22,14 +22,14 @@ __all__ = [
     "Classifier",
     "fit",
     "folder",
-    "groups",
     "ids",
+    "in_batches",
     "inputs",
+    "length_batches",
     "load",
     "logits",
     "pad",
     "restore",
     "save",
-    "through",
     "verify",
 ]

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from ... import training
-from .rows import MULTIPLE, groups, pad, through
+from .rows import MULTIPLE, in_batches, length_batches, pad
 
 BATCH = 32
 
@@ -23,7 +23,7 @@ def logits(model, rows, size=128):
     call = forward
     if len(rows) > size:  # a graph, which takes a second to build, pays for many rows
         call = _graph(model, ("forward", rows[0].dtype), lambda: tf.function(forward, _specs(rows), autograph=False))
-    return np.stack(through(rows, call, size, cut=False))
+    return np.stack(in_batches(rows, call, size, cut=False))
 
 
 def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None):
@@ -69,7 +69,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
     for epoch in range(done, epochs):
         told.on_epoch_begin(epoch)
         total = np.zeros(3)  # loss, right answers, rows
-        for i, batch in enumerate(groups(lengths, BATCH, np.random.default_rng([seed, epoch]))):
+        for i, batch in enumerate(length_batches(lengths, BATCH, np.random.default_rng([seed, epoch]))):
             told.on_train_batch_begin(i)
             loss, right = adam.step(*pad([rows[j] for j in batch], MULTIPLE), labels[batch])
             total += float(loss) * len(batch), float(right), len(batch)

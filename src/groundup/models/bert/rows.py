@@ -45,14 +45,14 @@ def inputs(rows, multiple=8):
     return {"token_ids": tokens, "segment_ids": np.zeros_like(tokens), "padding_mask": mask}
 
 
-def groups(lengths, size, rng=None):
+def length_batches(lengths, size, rng=None):
     """Row numbers in batches of similar length; with a generator, neighbours in length mix and batches are shuffled."""
     order = np.argsort(lengths + (rng.uniform(0, 6, len(lengths)) if rng else 0), kind="stable")
     found = [order[i : i + size] for i in range(0, len(order), size)]
     return [found[i] for i in rng.permutation(len(found))] if rng else found
 
 
-def through(rows, call, size=64, cut=True):
+def in_batches(rows, call, size=64, cut=True):
     """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again.
 
     Results of more than 512 MB in all lie in a temporary file, read-only, and no longer than they are used.
@@ -63,10 +63,10 @@ def through(rows, call, size=64, cut=True):
     results, file, places = [None] * len(rows), None, {}
     lengths = np.array([len(row) for row in rows])
     try:
-        for batch in groups(lengths, size):
+        for batch in length_batches(lengths, size):
             values, mask = pad([rows[i] for i in batch], MULTIPLE)
             found = np.asarray(call(values, mask))
-            if batch[0] == np.argmin(lengths):  # the first: groups begins with the shortest
+            if batch[0] == np.argmin(lengths):  # the first: length_batches begins with the shortest
                 need = found.nbytes / found.shape[0] * (lengths.sum() / found.shape[1] if cut else len(rows))
                 file = _file(need, len(rows)) if need > IN_MEMORY else None
             for i, result in zip(batch, found, strict=True):
