@@ -173,7 +173,7 @@ def test_an_answer_that_changes_its_input_is_told():
     assert "changes an array it was given" in exercises.grade("01.1", in_place)
 
 
-@pytest.mark.parametrize(("number", "args"), [("06.3", 1), ("09.2", 2)])
+@pytest.mark.parametrize(("number", "args"), [("09.2", 2)])
 def test_an_answer_that_changes_a_list_is_told(number, args):
     def in_place(given, *rest):
         given.pop()
