@@ -64,8 +64,9 @@ def test_save_and_restore(tmp_path):
     restored = bert.restore(folder)
     assert restored.classes == ["böse", "gut"] and restored.length == 16
     assert np.allclose(restored.predict(texts), wanted, atol=1e-6)
+    assert sorted(file.name for file in folder.iterdir()) == ["classifier.json", "model.keras", "vocabulary.txt"]
     (folder / "model.keras").write_bytes(b"rubbish")
-    with pytest.raises(bert.BertError, match=r"cannot be read.*save it again"):
+    with pytest.raises(bert.BertError, match=r"cannot be read.*not the one that was saved.*save it again"):
         bert.restore(folder)
 
 

@@ -1,9 +1,12 @@
 """A classifier of texts in one folder: all that a fresh process needs to answer on raw strings."""
 
+import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ... import files
 from .learn import logits
 from .rows import ids
 from .weights import BertError, keras_hub
@@ -27,6 +30,8 @@ class Classifier(NamedTuple):
 def save(path, tokenizer, model, classes, length):
     """Write all that a fresh process needs to answer on raw strings into a folder: `restore` reads it.
 
+    Each file is replaced in one step, and the JSON, written last, holds the model's hash: a save cut short is noticed.
+
     Args:
         path: str or Path of the folder; made if missing, an older model in it is replaced.
         tokenizer: keras_hub.models.BertTokenizer.
@@ -37,15 +42,20 @@ def save(path, tokenizer, model, classes, length):
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     (path / ABOUT).unlink(missing_ok=True)  # written last: without it a folder is no model
-    tokenizer.save_assets(str(path))  # vocabulary.txt
-    model.save(path / "model.keras")
+    with tempfile.TemporaryDirectory(dir=path) as scratch:
+        tokenizer.save_assets(scratch)
+        model.save(Path(scratch) / "model.keras")
+        content = {name: (Path(scratch) / name).read_bytes() for name in ("vocabulary.txt", "model.keras")}
+    for name, each in content.items():
+        files.write(path / name, each)
     about = {
+        "sha256": hashlib.sha256(content["model.keras"]).hexdigest(),
         "classes": list(classes),
         "length": length,
         "lowercase": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
     }
-    (path / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+    files.write(path / ABOUT, json.dumps(about, ensure_ascii=False, indent=1))
 
 
 def restore(path):
@@ -62,6 +72,8 @@ def restore(path):
 
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        if hashlib.sha256((path / "model.keras").read_bytes()).hexdigest() != about["sha256"]:
+            raise ValueError("model.keras is not the one that was saved with it")
         tokenizer = hub.models.BertTokenizer(
             str(path / "vocabulary.txt"), lowercase=about["lowercase"], strip_accents=about["strip_accents"]
         )
