@@ -214,7 +214,9 @@ def test_a_hint_is_one_line_whatever_the_reader_has_set():
 
 
 def test_the_arguments_are_shown_with_an_exception_if_they_are_short():
-    assert "called with ([1, 2, 3, 1, 2], 1, 2, 9) it raised RuntimeError: boom" in exercises.grade("08.2", boom)
+    assert "called with ([1, 2, 3, 1, 2], [(2, 3, 9), (1, 2, 8)]) it raised RuntimeError: boom" in exercises.grade(
+        "08.2", boom
+    )
     assert exercises.grade("01.2", boom) == "not yet: it raised RuntimeError: boom"
 
 
