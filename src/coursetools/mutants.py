@@ -314,8 +314,8 @@ def noticed(events, wanted, timed_out):
     return "" if len(events) == len(wanted) else "exception: the process ended"
 
 
-def try_all(chosen, sources, wanted, limit, minutes, tell, workers=2):
-    """Run mutants, `workers` at a time, until the time is up.
+def try_all(chosen, sources, wanted, limit, minutes, tell):
+    """Run mutants, one on each core and two at most, until the time is up.
 
     Args:
         chosen: list of Mutant.
@@ -326,8 +326,9 @@ def try_all(chosen, sources, wanted, limit, minutes, tell, workers=2):
         tell: function of (Mutant, what noticed it), called as each ends.
     """
     began, waiting, running = time.monotonic(), list(reversed(chosen)), {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
     while running or (waiting and time.monotonic() - began < 60 * minutes):
-        while waiting and len(running) < workers and time.monotonic() - began < 60 * minutes:
+        while waiting and len(running) < min(2, cores) and time.monotonic() - began < 60 * minutes:
             mutant, folder = waiting.pop(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             cells = [mutant.source if i == mutant.cell else source for i, source in enumerate(sources)]
             run = Run(cells, folder.name, wanted)
@@ -459,7 +460,7 @@ def main(arguments=None):
     if not hasattr(os, "fork"):
         print("coursetools.mutants: needs a system with fork, such as Linux or macOS", file=sys.stderr)
         return 2
-    # Two mutants run at a time, each on one core; read once, when the libraries load.
+    # Each mutant has one core; read once, when the libraries load.
     os.environ |= {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
     os.environ |= {"TF_NUM_INTEROP_THREADS": "1", "MPLBACKEND": "agg"}
     try:
