@@ -392,6 +392,11 @@ class Batch:
         return [self.chosen[self.told :]] if self.chosen[self.told :] else []
 
 
+def cores():
+    """How many processes run at a time."""
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
 def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
     """Run mutants, in one process on each core and two at most, until the time is up.
 
@@ -404,10 +409,10 @@ def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
         tell: function of (Mutant, what noticed it), called for each.
         size: how many mutants a process tries.
     """
-    began, cores = time.monotonic(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    began = time.monotonic()
     waiting, running = [chosen[i : i + size] for i in range(0, len(chosen), size)], []
     while running or (waiting and time.monotonic() - began < 60 * minutes):
-        while waiting and len(running) < min(2, cores) and time.monotonic() - began < 60 * minutes:
+        while waiting and len(running) < cores() and time.monotonic() - began < 60 * minutes:
             running.append(Batch(waiting.pop(0), sources, wanted))
         ready, _, _ = select.select([batch.run.reader for batch in running], [], [], 1.0)
         for batch in list(running):
@@ -420,7 +425,7 @@ def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
 
 
 def baseline(sources):
-    """Run the unchanged chapter twice, side by side.
+    """Run the unchanged chapter twice.
 
     Returns:
         (wanted, seconds): what each cell prints, as hashes, None where the two differ; and how long it took.
@@ -429,8 +434,8 @@ def baseline(sources):
         Refused: it fails unchanged.
     """
     began, results = time.monotonic(), []
-    for run in [Run(play, sources), Run(play, sources)]:
-        events, ended = [], False
+    for _ in range(2):
+        run, events, ended = Run(play, sources), [], False
         while not ended:
             more, ended = run.read()
             events += more
@@ -440,7 +445,7 @@ def baseline(sources):
         if len(events) < len(sources) or events[-1][1]:
             raise notebook.Refused(f"the chapter fails unchanged: {events[-1][1] if events else 'it ended'}")
     pairs = zip(*results, strict=True)
-    return [a[0] if a[0] == b[0] else None for a, b in pairs], time.monotonic() - began
+    return [a[0] if a[0] == b[0] else None for a, b in pairs], (time.monotonic() - began) / 2
 
 
 def load():
