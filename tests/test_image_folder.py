@@ -1061,6 +1061,30 @@ def test_hidden_files_and_odd_names_come_out_of_the_csv_as_they_went_in(folder, 
         image_folder.predict(saved, only_hidden)
 
 
+def test_predictions_never_replace_a_picture_or_the_model_and_a_wrong_place_is_said_before_the_work(
+    folder, tmp_path, monkeypatch, capsys
+):
+    line = importlib.import_module("ownfiles.image_folder.__main__")
+    one = folder / "2 Hünde" / "bild 3.jpg"
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_bytes(b"{}")
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(line, "restore", lambda model: None)
+    monkeypatch.setattr(line, "predict", lambda *_: pytest.fail("the work was begun"))
+    before = state(folder), state(tmp_path / "model")
+    for pictures, out, sentence in (
+        (one, one, "is one of the pictures, never changed; write it elsewhere"),
+        (folder, one, "lies in the folder of the pictures, never changed"),
+        (folder, tmp_path / "link" / "new.csv", "lies in the folder of the pictures, never changed"),
+        (folder, tmp_path / "model" / "model.json", "lies in the folder of the model, never changed"),
+        (folder, tmp_path, "is a folder; name a file to write"),
+        (folder, tmp_path / "file" / "a.csv", "cannot be written .*another place"),
+    ):
+        assert re.search(sentence, line.main(["predict", str(tmp_path / "model"), str(pictures), "--out", str(out)]))
+    assert before == (state(folder), state(tmp_path / "model"))
+
+
 def test_one_sigmoid_output_is_the_second_class(folder, tmp_path):
     pictures = image_folder.load(scan(folder))
     model = network(pictures.classes, 40, sigmoid=True)

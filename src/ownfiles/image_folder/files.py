@@ -5,6 +5,7 @@ import csv
 import errno
 import io
 import os
+import tempfile
 
 from groundup import files
 
@@ -103,6 +104,26 @@ def _link(root, path):
     if not target.startswith(os.path.join(root, "")):
         return "link", "It is a link out of the folder."
     return ("link", "It is a link to a folder.") if os.path.isdir(target) else None
+
+
+def refuse_inside(file, folder, what):
+    """Raises FolderError if a file to be written is another one (`folder` may be a file), or lies in a folder."""
+    file_, root = os.path.realpath(place(file)), os.path.realpath(place(folder))
+    if str(folder).strip() and (file_ == root or file_.startswith(os.path.join(root, ""))):
+        where = f"lies in the folder of the {what}" if os.path.isdir(root) else f"is one of the {what}"
+        raise FolderError(f"{shown(file)} {where}, never changed; write it elsewhere.")
+
+
+def try_to_write(file):
+    """Raises FolderError where no file can be written; before the work is done whose result it is to hold."""
+    file_ = os.path.realpath(place(file))
+    if os.path.isdir(file_):
+        raise FolderError(f"{shown(file)} is a folder; name a file to write, such as answers.csv.")
+    try:
+        os.makedirs(os.path.dirname(file_), exist_ok=True)
+        tempfile.TemporaryFile(dir=os.path.dirname(file_)).close()
+    except OSError as error:
+        raise FolderError(f"{shown(file_)} cannot be written ({error.strerror}); choose another place.") from None
 
 
 def write_csv(file, rows):
