@@ -19,9 +19,15 @@ def whole(path):
     Args:
         path: str or Path; its folder must exist. Of a link, the file that it leads to is replaced.
 
+    What is no file but a pipe or a device, such as /dev/null, is written to and stays what it is.
+
     Raises:
         OSError: the file cannot be written; what was there before is still there.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "wb") as stream:
+            yield stream
+        return
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.part")
     try:

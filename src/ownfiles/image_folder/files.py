@@ -116,9 +116,12 @@ def refuse_inside(file, folder, what):
 
 def try_to_write(file):
     """Raises FolderError where no file can be written; before the work is done whose result it is to hold."""
-    file_ = os.path.realpath(place(file))
-    if os.path.isdir(file_):
+    file = place(file)
+    if os.path.isdir(file):
         raise FolderError(f"{shown(file)} is a folder; name a file to write, such as answers.csv.")
+    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device
+        return
+    file_ = os.path.realpath(file)
     try:
         os.makedirs(os.path.dirname(file_), exist_ok=True)
         tempfile.TemporaryFile(dir=os.path.dirname(file_)).close()
@@ -136,9 +139,11 @@ def write_csv(file, rows):
 
 def write(file, content):
     """Replace a file by bytes in one step: it is never half written."""
-    file = os.path.realpath(place(file))
+    file = place(file)
     try:
-        os.makedirs(os.path.dirname(file), exist_ok=True)
+        if not os.path.exists(file):
+            file = os.path.realpath(file)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
         files.write(file, content)
     except OSError as error:
         raise FolderError(f"{shown(file)} cannot be written ({error.strerror}); choose another place.") from None
