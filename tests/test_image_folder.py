@@ -954,6 +954,13 @@ def test_the_sides_are_the_same_at_every_size(folder):
         assert np.array_equal(one, other)
 
 
+def test_paths_in_a_table_are_those_of_the_manifest(tmp_path):
+    pictures = pictures_of(2, 50)
+    pictures.paths[:2] = ["class 0/a\nb.jpg", "class 0/\udce9.jpg"]
+    (tmp_path / "g.csv").write_text("path,group\nclass 0/a\\nb.jpg,x\nclass 0/\\udce9.jpg,x\n")
+    assert list(image_folder.groups(pictures, table=tmp_path / "g.csv"))[:2] == ["g x", "g x"]
+
+
 def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
     pictures = pictures_of(2, 50)
     alone = image_folder.groups(pictures)
@@ -964,8 +971,9 @@ def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
         image_folder.folds(pictures, 5, alone)
     with pytest.raises(FolderError, match=r"1 group for 2 parts, .* \(2 pictures count as one, 'class 0'\); add"):
         image_folder.folds(pictures, 2, image_folder.groups(pictures, "^[^/]+"))
-    with pytest.raises(FolderError, match=r"GROUP is '\(', which is no regular expression"):
-        image_folder.groups(pictures, "(")
+    for pattern in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
+        with pytest.raises(FolderError, match=r"GROUP is '.{1,80}', which is no regular expression"):
+            image_folder.groups(pictures, pattern)
     for shares in ((0.5, 0.6), (1.2, -0.2), (), (1, 0)):
         with pytest.raises(FolderError, match="sum 1"):
             image_folder.split(pictures, shares)
@@ -975,6 +983,11 @@ def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
         (None, "cannot be read"),
         (b"path,object\n", "has no column 'group'; its first line has 'path', 'object'"),
         (b"", "its first line has nothing"),
+        (b",".join(b"c%d" % i for i in range(10_000)), r"its first line has 'c0', .*, 'c7', \.\.\.\.$"),
+        (
+            b"group,path\nx\na,class 0/0.jpg\na,class 0/0.jpg\nb,class 0/0.jpg\n",
+            "puts class 0/0.jpg into two groups, 'a' and 'b'; leave one row",
+        ),
         (b"path,group\nclass 0/0.jp,a\n", "names none of the pictures; its paths need to look like 'class 0/0.jpg'"),
         (b"path,group\ncaf\xe9,a\n", "is no CSV in UTF-8"),
         (b'path,group\n"' + b"x" * 200_000 + b'",a\n', "is no CSV in UTF-8"),
