@@ -108,6 +108,13 @@ def test_refused(number, title, words, capsys):
     assert (contents(ROOT / "notebooks"), contents(ROOT / "docs"), contents(ROOT / "src")) == before
 
 
+def test_no_chapter_is_begun_whose_first_run_has_no_place(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(new, "make", lambda *_: pytest.fail("a chapter was begun"))
+    assert new.main(["13", "New", "--out", str(tmp_path / "file")]) == 1
+    assert "cannot go on" in capsys.readouterr().err
+
+
 def test_names_of_files():
     assert new.slug_of("A café, twice: 2 × 2") == "a_cafe_twice_2_2"
 
