@@ -36,8 +36,10 @@ def whole(path):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(part):  # a reader knows nothing of parts
+            error.filename, error.filename2 = str(path), None
         raise
     if os.name == "posix":  # the name, too, should outlive a power cut; some file systems know no such thing
         with contextlib.suppress(OSError):
