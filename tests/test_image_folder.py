@@ -1144,6 +1144,7 @@ def test_broken_model_folders(tmp_path):
         image_folder.restore(tmp_path / "nowhere")
     said("broken", b"{")
     said("broken", b"\xff\xfe")
+    said("broken", b"[" * 100_000)
     said("lacks the list classes", b"[]")
     said("lacks the list classes", b'{"classes": ["a", "b"]}')
     said("lacks the list classes", signed(content, classes=[1, 2]))

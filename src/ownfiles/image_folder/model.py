@@ -81,8 +81,8 @@ def restore(folder):
         raise FolderError(
             f"{shown(error.filename)} cannot be read ({error.strerror}); give a folder written by image_folder.save."
         ) from None
-    except ValueError as error:
-        raise FolderError(f"{shown(folder / 'model.json')} is broken ({error}); {again}.") from None
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{shown(folder / 'model.json')} is broken ({_first_line(error)}); {again}.") from None
     fits = isinstance(about, dict) and isinstance(about.get("classes"), list) and isinstance(about.get("size"), int)
     if not fits or not all(isinstance(label, str) for label in about["classes"]):
         raise FolderError(f"{shown(folder / 'model.json')} lacks the list classes or the number size; {again}.")
