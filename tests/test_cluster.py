@@ -279,6 +279,12 @@ def test_a_stranger_that_dawdles_is_sent_away(process, here):
     assert first.poll() is None
 
 
+def test_another_token_of_any_bytes():
+    """One that is not UTF-8 seals and opens like any other."""
+    code = "from groundup.cluster.links import _opened, _sealed; assert _opened(_sealed(b'hello')) == b'hello'"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "JOIN_TOKEN": os.fsdecode(b"\xe9")})
+
+
 def test_another_token_is_sent_away(process, here, monkeypatch):
     monkeypatch.setenv("JOIN_TOKEN", "secret")
     first = process(here, 0, 2, seconds=4)
