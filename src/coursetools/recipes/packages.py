@@ -180,7 +180,12 @@ def options(recipe, text):
     parser.add_argument("--until", type=int, metavar="STEP", help="stop each training after this step (the test does)")
     parser.add_argument("--out", type=Path, default=BUILD / "data" / recipe, help="folder for the checkpoints")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    if given.until is not None and given.until < 1:
+        parser.error(f"--until {given.until}: training stops after a step, 1 or a later one")
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {given.out}: {error.strerror}; name a folder that can be written")
     return given
 
 
