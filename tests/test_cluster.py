@@ -429,7 +429,7 @@ def test_the_command_prints_lines_of_process_0_and_the_cause(tmp_path):
     script = tmp_path / "fails.py"
     script.write_text(
         "import os, sys; print(os.environ['KERAS_BACKEND'], sys.argv[1:])\n"
-        "raise SystemExit('enough' if os.environ['PROCESS_ID'] == '1' else 0)"
+        "raise SystemExit('enough.' if os.environ['PROCESS_ID'] == '1' else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-m", "groundup.cluster", "2", tmp_path / "logs", script, "a b", "--c"],

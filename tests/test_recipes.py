@@ -269,6 +269,12 @@ def test_recipes_import_and_explain_themselves(name):
     assert said.returncode == 0 and "--from FOLDER" in said.stdout and "Rebuild data/" in said.stdout
 
 
+def test_a_checkpoint_that_cannot_be_read_is_not_the_beginning(recipe, tmp_path):
+    (tmp_path / "checkpoint.npz").mkdir()
+    with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\): make it readable to go on"):
+        recipe("packages").progress(tmp_path / "checkpoint.npz", [], {})
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

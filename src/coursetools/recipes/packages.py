@@ -193,12 +193,19 @@ def progress(file, variables, plan):
     """(steps done, lines of the log) of a training that was kept, 0 and [] at its beginning; sets the variables.
 
     Of several processes, process 0 reads the file and hands it to the others. Exits with one sentence if the file
-    belongs to another plan, or is damaged.
+    belongs to another plan, is damaged or cannot be read.
     """
     from groundup import cluster, training
 
     try:
-        content = io.BytesIO(cluster.broadcast(file.read_bytes() if file.exists() else b""))
+        kept = file.read_bytes() if file.exists() else b""
+    except OSError as error:
+        raise SystemExit(
+            f"{file} is there, but cannot be read ({error.strerror}): make it readable to go on, or move it away to "
+            "start anew."
+        ) from None
+    try:
+        content = io.BytesIO(cluster.broadcast(kept))
         if not content.getvalue():  # there is no file
             return 0, []
         content.name = file
