@@ -633,6 +633,14 @@ def test_refused(tmp_path, arguments, expected):
     assert status == 2 and expected in printed and "Traceback" not in printed
 
 
+def test_the_table_of_the_call_before_is_kept(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "grades.csv").write_text("last week's, with marks by hand")
+    _, printed = folder({"ada/notes.txt": b"x"})
+    assert (tmp_path / "out" / "grades.before.csv").read_text() == "last week's, with marks by hand"
+    assert "is kept as" in printed and "ada" in (tmp_path / "out" / "grades.csv").read_text()
+
+
 def test_stopped_in_the_middle(marked, tmp_path):
     root = marked[3]
     env = dict(os.environ, GROUNDUP_NOTEBOOKS=str(root / "notebooks"))

@@ -526,6 +526,9 @@ def grade(options):
     wall = choose_wall()
     hidden = hideable([root, out]) if wall == "bubblewrap" else []
     print(what_holds(wall, can_confine(), any(root.is_relative_to(folder) for folder in hidden)), flush=True)
+    with contextlib.suppress(FileNotFoundError):  # of another week, perhaps, and with marks by hand
+        os.replace(out / "grades.csv", out / "grades.before.csv")
+        print(f"the table that was there is kept as {out / 'grades.before.csv'}", flush=True)
     budget = machine.read(notebook.NOTEBOOKS.parent / "docs" / "budget.json")
     speed = machine.gflops() if budget else None
     rows, width = [], max(len(learner) for learner, *_ in found)
