@@ -241,6 +241,19 @@ def test_refused(tmp_path, capsys):
     assert "OUT=/elsewhere" in capsys.readouterr().err
 
 
+def test_an_edition_that_cannot_be_replaced_is_said_as_it_is(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyreveal")
+    (tmp_path / "workshop" / "learner").mkdir(parents=True)
+
+    def refuse(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    assert main(["01", "--out", str(tmp_path)]) == 1
+    assert "Read-only file system" in capsys.readouterr().err
+
+
 # Slides
 
 
