@@ -12,7 +12,7 @@ make those first (`useradd -m anna`). Each gets a copy of the learner's edition,
 
 import os
 
-COURSE = os.environ.get("COURSE", "/srv/course")  # the checkout, readable by all; `make workshop` was called in it
+COURSE = os.environ.get("COURSE", "/srv/course")  # the checkout, readable by all; elsewhere: sudo COURSE=/elsewhere ...
 
 c = get_config()  # noqa: F821  (JupyterHub puts it there)
 
