@@ -954,11 +954,15 @@ def test_the_sides_are_the_same_at_every_size(folder):
         assert np.array_equal(one, other)
 
 
-def test_paths_in_a_table_are_those_of_the_manifest(tmp_path):
+def test_paths_in_a_table_are_those_of_the_manifest(tmp_path, capsys):
     pictures = pictures_of(2, 50)
     pictures.paths[:2] = ["class 0/a\nb.jpg", "class 0/\udce9.jpg"]
     (tmp_path / "g.csv").write_text("path,group\nclass 0/a\\nb.jpg,x\nclass 0/\\udce9.jpg,x\n")
     assert list(image_folder.groups(pictures, table=tmp_path / "g.csv"))[:2] == ["g x", "g x"]
+    assert capsys.readouterr().out == ""
+    (tmp_path / "g.csv").write_text("path,group\nclass 0/a\\nb.jpg,x\nclass 0/mispelt.jpg,x\n")
+    image_folder.groups(pictures, table=tmp_path / "g.csv")
+    assert "1 of 2 paths are of no picture that is used, such as class 0/mispelt.jpg" in capsys.readouterr().out
 
 
 def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .base import FolderError, shown
-from .files import place
+from .files import place, say
 
 
 def groups(pictures, pattern="", table=""):
@@ -20,6 +20,7 @@ def groups(pictures, pattern="", table=""):
         pattern: str, a regular expression. What it finds in a path (relative to the folder) names the group:
             "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together.
         table: path of a CSV in UTF-8 with the columns path, as in the manifest, and group; it comes before `pattern`.
+            How many of its paths are of no used picture is printed: they may be misspelt.
 
     Returns:
         (n,) array of str; a picture in which nothing is found, or without a row, is a group of its own.
@@ -36,6 +37,10 @@ def groups(pictures, pattern="", table=""):
     if table and not set(said) & set(map(shown, pictures.paths)):
         raise FolderError(
             f"{shown(table)} names none of the pictures; its paths need to look like '{shown(pictures.paths[0])}'."
+        )
+    if lost := sorted(set(said) - set(map(shown, pictures.paths))):
+        say(
+            f"{shown(table)}: {len(lost)} of {len(said)} paths are of no picture that is used, such as {shown(lost[0])}"
         )
     found = {path: wanted.search(path) if pattern else None for path in pictures.paths}
     each = {path: match[0] if match else "" for path, match in found.items()}
