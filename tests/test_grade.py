@@ -633,6 +633,12 @@ def test_refused(tmp_path, arguments, expected):
     assert status == 2 and expected in printed and "Traceback" not in printed
 
 
+def test_a_folder_at_home(folder, tmp_path):
+    folder({"ada/notes.txt": b"x"})
+    status, printed = call(tmp_path, "~/in", HOME=str(tmp_path))
+    assert status == 0 and "ada" in printed
+
+
 def test_the_table_of_the_call_before_is_kept(folder, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "grades.csv").write_text("last week's, with marks by hand")

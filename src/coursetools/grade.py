@@ -518,7 +518,7 @@ def grade(options):
     """Grade all the notebooks in a folder and write the table. Raises Refused, OSError, KeyboardInterrupt."""
     if not options.dir:
         raise Refused("make grade DIR=submissions/ says which folder holds what was handed in")
-    root, out = Path(options.dir).resolve(), Path(options.out).resolve()
+    root, out = Path(os.path.expanduser(options.dir)).resolve(), Path(options.out).resolve()  # not all shells expand ~
     found = find(root, out)
     if not OFFLINE.is_dir():
         raise Refused(f"{OFFLINE} is missing, which keeps submissions from the network: mark in a whole checkout")
