@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -1161,6 +1162,12 @@ def test_broken_model_folders(tmp_path):
     unsafe.save(tmp_path / "unsafe.keras")
     unsafe = (tmp_path / "unsafe.keras").read_bytes()
     said("cannot be loaded .*without Lambda", signed(unsafe), unsafe)
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(tmp_path / "later.keras", "w") as new:
+        for name in old.namelist():
+            part = old.read(name).replace(b'"units": 2', b'"units": 2, "of_later": 1')
+            new.writestr(name, part.replace(keras.__version__.encode(), b"99.1") if name == "metadata.json" else part)
+    later = (tmp_path / "later.keras").read_bytes()
+    said(r"cannot be loaded \(.*; Keras 99\.1 saved it, here is 3\.", signed(later), later)
     (place / "model.keras").unlink()
     with pytest.raises(FolderError, match=r"model\.keras cannot be read"):
         image_folder.restore(place)
