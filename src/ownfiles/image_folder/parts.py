@@ -63,11 +63,13 @@ def _said(table):
             said = {}
             for row in rows:
                 path, group = row["path"] or "", (row["group"] or "").strip()
-                if said.setdefault(path, group) != group:
+                before = said.get(path, "")
+                if group and before and group != before:
                     raise FolderError(
-                        f"{shown(table)} puts {shown(path)} into two groups, '{shown(said[path])}' and "
-                        f"'{shown(group)}'; leave one row."
+                        f"{shown(table)} puts {shown(path)} into two groups, '{shown(before)}' and '{shown(group)}'; "
+                        "leave one row."
                     )
+                said[path] = before or group  # an empty one says nothing
             return said
     except OSError as error:
         raise FolderError(f"{shown(table)} cannot be read ({error.strerror}); check its spelling.") from None
