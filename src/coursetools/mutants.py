@@ -299,15 +299,18 @@ def play_mutants(sources, wanted, chosen, send):
     player, left = Player(), len(chosen)
     for index, source in enumerate(sources):
         here = [number for number, mutant in enumerate(chosen) if mutant.cell == index]
-        before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
-        for number in here:
-            send(("begin", number))
-            what = player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)
-            sys.modules["matplotlib.pyplot"].close("all")
-            if before:
-                before.restore()
-            send(("told", what))
-            left -= 1
+        try:
+            before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
+            for number in here:
+                send(("begin", number))
+                send(("told", player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)))
+                left -= 1
+                if before:
+                    sys.modules["matplotlib.pyplot"].close("all")
+                    before.restore()
+        except Exception:  # something that cannot be taken back
+            send(("drift",))
+            return
         if not left and len(chosen) == 1:
             return
         text, error = player.run(source)
@@ -372,7 +375,10 @@ class Batch:
             elif kind == "clean":
                 self.settle(tell)
             else:  # what a mutant did was not taken back: each of this cell's is tried alone
-                return [[mutant] for mutant, _ in self.unsure] + self.rest()
+                rest = self.chosen[self.told :]
+                alone = [mutant for mutant, _ in self.unsure] or [each for each in rest if each.cell == rest[0].cell]
+                rest = [each for each in rest if each not in alone]
+                return [[mutant] for mutant in alone] + [rest] * bool(rest)
         if late and not ended:
             self.unsure.append((self.now, "exception: it does not end"))
         elif ended and self.now is not None:
