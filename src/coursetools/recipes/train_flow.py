@@ -16,7 +16,7 @@ import numpy as np
 from coursetools.recipes import packages, record
 from groundup import data, session, training
 
-PLAN = {"steps": 10_000, "batch": 32, "rate": 2e-3, "decay": 0.999, "seed": 10}
+PLAN = {"steps": 6_000, "batch": 32, "rate": 2e-3, "decay": 0.999, "seed": 10}
 HEAD = ["step", "loss", "recognised", "distance", "precision", "recall", "seconds"]  # of the log; processor seconds
 LOG_EVERY = 2_000  # steps between two lines of the log
 NAMES = [
