@@ -139,9 +139,7 @@ def test_penalties_are_half_the_squared_slope_and_half_its_squared_distance_from
         )
         assert with_penalty - without == pytest.approx(expected, rel=1e-4)
         if wgan:
-            assert without == pytest.approx(
-                7, rel=1e-4
-            )  # the logits of points that are moved by (1, 1) differ by 3 + 4
+            assert without == pytest.approx(3 + 4, rel=1e-4)  # the points were moved by (1, 1)
 
 
 def test_velocity_of_pure_noise_is_towards_the_mean(chapter):

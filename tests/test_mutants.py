@@ -123,3 +123,48 @@ def test_a_mutant_that_does_not_end_is_noticed(chapter):
     mutant, told = mutants.Mutant(0, "while True:\n    pass", "endless"), []
     mutants.try_all([mutant], [""], [None], 2, 1, lambda mutant, what: told.append(what))
     assert told == ["exception: it does not end"]
+
+
+CELLS = [
+    "import numpy as np\nrng = np.random.default_rng(1)",
+    "a = rng.normal()",
+    "def double(x):\n    return 2 * x + offset",
+    "offset = 1",
+    "b = double(3)",
+    "rng.normal()",
+    "c = [b for b in range(3)]",
+    "print(b)",
+    "b = 0\nfor b in range(2):\n    print(b)",
+    "print(b, c)",
+]
+
+
+def test_a_slice_is_what_a_change_reaches_and_what_that_needs():
+    by_names = mutants.Slices(CELLS, {"rng": "live", "np": "fixed"})
+    assert by_names.of(1) == [0, 1, 5]  # whoever uses a generator changes it
+    assert by_names.of(3) == [2, 3, 4, 7]  # a function reads when it is called
+    assert by_names.of(4) == [2, 3, 4, 7]
+    assert by_names.of(6) == [6, 8, 9]  # the b in brackets is another one
+    assert by_names.of(7) == [2, 3, 4, 7]
+    assert by_names.of(8) == [6, 8, 9]
+
+
+def test_a_slice_that_prints_something_else_is_not_used():
+    sources = ["import random; random.seed(1)", "a = random.random()", "print(random.random())"]
+    wanted, seconds, kinds = mutants.baseline(sources)
+    cells_of, _ = mutants.slices(sources, wanted, seconds, kinds)
+    assert cells_of(2) == [0, 1, 2]  # without the second cell it prints another number
+
+
+def test_only_what_a_change_can_reach_is_run(chapter, capsys):
+    exec("\n".join(cell.source for cell in chapter.cells[:-1]), {})
+    chapter.cells[4].outputs = [nbformat.v4.new_output("stream", name="stdout", text=capsys.readouterr().out)]
+    nbformat.write(chapter, notebook.NOTEBOOKS / "11_squares.ipynb")
+    mutants.main(["11", "--within", "60"])
+    rows = mutants.load()
+    mutants.main(["11"])
+    whole = mutants.load()
+    assert [(row["change"], bool(row["noticed"])) for row in rows] == [
+        (row["change"], bool(row["noticed"])) for row in whole
+    ]
+    assert "within 60.0 s" in capsys.readouterr().out
