@@ -1,10 +1,12 @@
 """Changes one thing at a time in a chapter's code and tells what noticed: `python -m coursetools.mutants NB ...`
 
 A mutant is a chapter with one change: a sign, an operator, a comparison, a transpose, an axis, a constant, an
-off-by-one, a function's counterpart, a dropped line. It runs cell by cell in a process of its own and counts as noticed
-when a claim fails, an exception is raised or a printed output differs from that of the unchanged chapter. Not changed
-are exercises, the cell of parameters, claims themselves, what only draws a figure, seeds, and whole numbers from 20 on,
-which are mostly sizes that someone chose.
+off-by-one, a function's counterpart, a dropped line. It counts as noticed when a claim fails, an exception is raised or
+a printed output differs from that of the unchanged chapter. Not changed are exercises, the cell of parameters, claims
+themselves, what only draws a figure, seeds, and whole numbers from 20 on, which are mostly sizes that someone chose.
+
+A process runs the chapter once. At a cell that has mutants it runs each, with the cells below until one notices, and
+takes the session back to where it was (`rewind`); then the cell itself, which must do what it did before.
 
 Results go to docs/mutants.csv, one line a mutant, and docs/mutants.md is written from it. The column `verdict` is for a
 person: why a mutant that nothing noticed is equivalent, which means that no result of the chapter can change by it. It
@@ -27,13 +29,12 @@ import random
 import re
 import select
 import signal
-import symtable
 import sys
 import tempfile
 import time
 from typing import NamedTuple
 
-from coursetools import notebook
+from coursetools import notebook, rewind
 from groundup import files, session
 
 DOCS = notebook.SRC.parent / "docs"
@@ -231,124 +232,6 @@ def _visit(node, axes, drawn, top=False):
                 yield from _visit(child, axes, drawn, top)
 
 
-def exposed(body, stored):
-    """Names that statements use before they set them; `stored`: those already set. Bodies of functions do not count."""
-    found = set()
-
-    def look(node):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            for each in (*node.decorator_list, *getattr(node, "bases", []), *getattr(node, "keywords", [])):
-                look(each)
-            for each in getattr(getattr(node, "args", None), "defaults", []):
-                look(each)
-            stored.add(node.name)
-        elif isinstance(node, ast.Lambda):
-            for each in node.args.defaults:
-                look(each)
-        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
-            own = {name for part in node.generators for name in names_in(part.target)}
-            found.update(names_in(node, ast.Load) - own - stored)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            stored.update((each.asname or each.name).partition(".")[0] for each in node.names)
-        elif isinstance(node, ast.Name):
-            (found.update({node.id} - stored) if isinstance(node.ctx, ast.Load) else stored.add(node.id))
-        else:
-            first = [getattr(node, name) for name in ("value", "iter", "items") if hasattr(node, name)]
-            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-                found.update({node.target.id} - stored)
-            children = [child for child in ast.iter_child_nodes(node) if child not in first]
-            for each in [*first, *children]:
-                for child in each if isinstance(each, list) else [each]:
-                    if isinstance(child, ast.AST):
-                        look(child)
-
-    for statement in body:
-        look(statement)
-    return found
-
-
-class Slices:
-    """Which cells a change of one cell can reach, and which these need: names tell, and what they stand for.
-
-    A cell depends on the last cell before it that sets a name it uses, and on those between that may change the object
-    behind it. An array, a number or a function is changed only by a statement that says so; a model or a generator of
-    random numbers by every cell that uses it. What a function reads counts where it is called.
-
-    Args:
-        sources: list of str, the cells.
-        kinds: dict from the chapter's global names to "fixed", "holder" (a list or dict) or "live", from a run.
-    """
-
-    CHANGE = ("append", "extend", "update", "pop", "clear", "insert", "remove", "setdefault", "sort")
-
-    def __init__(self, sources, kinds):
-        self.sets, self.uses, self.later, self.touches = [], [], [], []
-        for source in sources:
-            table, tree = symtable.symtable(source, "cell", "exec"), ast.parse(source)
-            inner, tables = set(), list(table.get_children())
-            while tables:
-                each = tables.pop()
-                tables += each.get_children()
-                inner |= {one.get_name() for one in each.get_symbols() if one.is_global() or each.get_type() == "class"}
-            names = table.get_symbols()
-            self.sets.append({one.get_name() for one in names if one.is_assigned() or one.is_imported()})
-            self.uses.append(exposed(tree.body, set()))
-            self.later.append(inner)
-            mentioned = {one.get_name() for one in names} | inner
-            changed = {name for name in mentioned if kinds.get(name) == "live"}
-            for node in ast.walk(tree):
-                base = node
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                    base = node.func.value if node.func.attr in self.CHANGE else None
-                elif isinstance(node, ast.AugAssign):
-                    base = node.target
-                elif not (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store)):
-                    base = None
-                while isinstance(base, (ast.Subscript, ast.Attribute)):
-                    base = base.value
-                if isinstance(base, ast.Name):
-                    changed.add(base.id)
-            self.touches.append(changed)
-        self.needs = [self._needs(j) for j in range(len(sources))]
-
-    def _needs(self, j):
-        """The earlier cells that cell j depends on by itself."""
-        found, names, seen = set(), self.uses[j] | (self.later[j] - self.sets[j]), set()
-        while names - seen:
-            name = (names - seen).pop()
-            seen.add(name)
-            for k in range(j - 1, -1, -1):
-                if name in self.sets[k] | self.touches[k]:
-                    found.add(k)
-                    names |= self.later[k]  # what its functions read when they are called
-                if name in self.sets[k]:
-                    break
-        return found
-
-    def of(self, cell):
-        """Sorted list of the cells to run for a change in one: what it can reach, and what all of these need."""
-        reached = {cell}
-        for j in range(cell + 1, len(self.needs)):
-            if self.needs[j] & reached:
-                reached.add(j)
-        for j in range(max(reached), -1, -1):
-            if j in reached:
-                reached |= self.needs[j]
-        return sorted(reached)
-
-
-def kind_of(value):
-    """Whether an object is "fixed", a "holder" of others, or "live": may change when it is used."""
-    if isinstance(value, (list, dict, set)):
-        return "holder"
-    module = type(value).__module__.partition(".")[0]
-    plain = isinstance(value, (int, float, complex, str, bytes, tuple, type(None), type, range))
-    name = type(value).__name__
-    known = name in ("function", "builtin_function_or_method", "ufunc", "module", "PjitFunction", "EagerTensor")
-    fixed = plain or known or module in ("numpy", "jaxlib")
-    return "fixed" if fixed and "Generator" not in name else "live"
-
-
 def sanitizer():
     """Function that takes from a text what may differ between two runs, as the comparison of outputs does."""
     rules = configparser.RawConfigParser()
@@ -363,48 +246,82 @@ def sanitizer():
     return sanitize
 
 
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()
+class Player:
+    """Runs cells in this process, in IPython."""
 
+    def __init__(self):
+        from IPython.core.interactiveshell import InteractiveShell
 
-def shown_by(cell):
-    """What a cell of a notebook shows by its kept outputs, as `play` hashes it."""
-    texts = [each["text"] for each in cell.outputs if each.get("name") == "stdout"]
-    for each in cell.outputs:
-        if each.output_type == "execute_result" and "<" not in each.data.get("text/plain", "<"):
-            texts.append(each.data["text/plain"])
-    return digest(sanitizer()("".join(texts)))
+        self.shell, self.sanitize = InteractiveShell.instance(), sanitizer()
+        self.shell.showtraceback = lambda *_, **__: None
+
+    def run(self, source):
+        """Run a cell; returns the hash of the text it printed or showed, and its error in words or None."""
+        from IPython.utils.capture import capture_output
+
+        with capture_output(display=False) as captured, contextlib.redirect_stderr(io.StringIO()):
+            done = self.shell.run_cell(source, store_history=False)
+        error = done.error_before_exec or done.error_in_exec
+        shown = "" if done.result is None else repr(done.result)
+        text = self.sanitize(captured.stdout + ("" if "<" in shown else shown))
+        return hashlib.sha256(text.encode()).hexdigest(), error and f"{type(error).__name__}: {error}"[:300]
+
+    def follow(self, sources, wanted, first):
+        """What notices that the first of these cells was changed, in words, or ""; `first`: its index."""
+        for index, source in enumerate(sources, first):
+            text, error = self.run(source)
+            if error:
+                claim = re.match(r"AssertionError: not so: (.*?)(;|$)", error)
+                return f"claim: {claim[1]}"[:160] if claim else f"exception: {error.splitlines()[0]}"[:160]
+            if wanted[index] not in (text, None):
+                return f"output of code cell {index + 1}"
+        return ""
 
 
 def play(sources, send):
-    """Run cells in this process, in IPython; `send` gets (index, hash of what it shows, error or None, seconds).
-
-    A cell that is None is left out. At the end `send` gets (-1, what kinds of objects the names stand for, None, 0).
-    """
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.utils.capture import capture_output
-
-    shell, sanitize = InteractiveShell.instance(), sanitizer()
-    shell.showtraceback = lambda *_, **__: None
-    for index, source in enumerate(sources):
-        if source is None:
-            continue
-        began = time.monotonic()
-        with capture_output(display=False) as captured, contextlib.redirect_stderr(io.StringIO()):
-            done = shell.run_cell(source, store_history=False)
-        error = done.error_before_exec or done.error_in_exec
-        shown = "" if done.result is None else repr(done.result)
-        text = sanitize(captured.stdout + ("" if "<" in shown else shown))
-        said = f"{type(error).__name__}: {error}"[:300] if error is not None else None
-        if not send((index, digest(text), said, time.monotonic() - began)):
+    """Run a chapter; `send` gets (hash of what a cell showed, error or None) after each."""
+    player = Player()
+    for source in sources:
+        text, error = player.run(source)
+        send((text, error))
+        if error:
             return
-    send((-1, json.dumps({name: kind_of(value) for name, value in shell.user_ns.items() if name[0] != "_"}), None, 0))
+
+
+def play_mutants(sources, wanted, chosen, send):
+    """Run a chapter once, and at each cell its mutants, after each of which the session is taken back.
+
+    Args:
+        chosen: list of Mutant.
+        send: gets ("begin", number in `chosen`), ("told", what noticed it) for each; and after the cell itself has
+            run ("clean",), or, if it no longer does what it did in the unchanged chapter, ("drift",), and that is all.
+    """
+    player, left = Player(), len(chosen)
+    for index, source in enumerate(sources):
+        here = [number for number, mutant in enumerate(chosen) if mutant.cell == index]
+        before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
+        for number in here:
+            send(("begin", number))
+            what = player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)
+            sys.modules["matplotlib.pyplot"].close("all")
+            if before:
+                before.restore()
+            send(("told", what))
+            left -= 1
+        if not left and len(chosen) == 1:
+            return
+        text, error = player.run(source)
+        clean = not error and wanted[index] in (text, None)
+        send(("clean",) if clean else ("drift",))
+        if not (clean and left):
+            return
 
 
 class Run:
-    """A process that plays cells; `wanted`, if given, is the list of what each cell prints."""
+    """A process in a folder of its own that calls a function, whose last argument sends what is read here."""
 
-    def __init__(self, sources, folder, wanted=None):
+    def __init__(self, function, *arguments):
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         reader, writer = os.pipe()
         self.pid, self.began, self.lines, self.reader = os.fork(), time.monotonic(), b"", reader
         if self.pid == 0:
@@ -414,124 +331,122 @@ class Run:
                 null = os.open(os.devnull, os.O_RDWR)
                 for number in (0, 1, 2):
                     os.dup2(null, number)
-                os.chdir(folder)
-                os.environ["GROUNDUP_OUT"] = str(folder)
-
-                def send(event):
-                    os.write(writer, (json.dumps(event) + "\n").encode())
-                    if event[0] < 0 or wanted is None:
-                        return event[2] is None
-                    return wanted[event[0]] in (event[1], None)
-
-                play(sources, send)
+                os.chdir(self.folder.name)
+                os.environ["GROUNDUP_OUT"] = self.folder.name
+                function(*arguments, lambda event: os.write(writer, (json.dumps(event) + "\n").encode()))
             os._exit(0)
         os.close(writer)
 
     def read(self):
-        """Take what was sent; True when the process has ended."""
+        """The events that were sent since the last call, and whether the process has ended."""
         part = os.read(self.reader, 65536)
-        self.lines += part
-        return not part
+        *whole, self.lines = (self.lines + part).split(b"\n")
+        return [json.loads(line) for line in whole], not part
 
     def end(self):
-        """End it and all it started; returns the list of events."""
+        """End it and all it started."""
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.reader)
-        return [json.loads(line) for line in self.lines.splitlines()]
+        self.folder.cleanup()
 
 
-def noticed(events, wanted, timed_out, number):
-    """What noticed a mutant of which so many cells are run, in words, or ""."""
-    if timed_out:
-        return "exception: it does not end"
-    index, text, error, _ = events[-1] if events else (0, "", "the process ended", 0)
-    if error:
-        claim = re.match(r"AssertionError: not so: (.*?)(;|$)", error)
-        return f"claim: {claim[1]}"[:160] if claim else f"exception: {error.splitlines()[0]}"[:160]
-    if index >= 0 and wanted[index] not in (text, None):
-        return f"output of code cell {index + 1}"
-    return "" if len(events) == number + 1 else "exception: the process ended"
+class Batch:
+    """Mutants that one process tries, in the order of their cells."""
+
+    def __init__(self, chosen, sources, wanted):
+        self.chosen = sorted(chosen, key=lambda mutant: mutant.cell)
+        self.run = Run(play_mutants, sources, wanted, self.chosen)
+        self.told, self.unsure, self.now, self.since = 0, [], None, time.monotonic()
+
+    def step(self, events, ended, limit, tell):
+        """Take in what was sent; returns lists of mutants that other processes must try, or None while it runs."""
+        late = self.now is not None and time.monotonic() - self.since > limit
+        for kind, *what in events:
+            if kind == "begin":
+                self.now, self.since = self.chosen[what[0]], time.monotonic()
+            elif kind == "told":
+                self.unsure.append((self.now, what[0]))
+                self.now, self.told = None, self.told + 1
+            elif kind == "clean":
+                self.settle(tell)
+            else:  # what a mutant did was not taken back: each of this cell's is tried alone
+                return [[mutant] for mutant, _ in self.unsure] + self.rest()
+        if late and not ended:
+            self.unsure.append((self.now, "exception: it does not end"))
+        elif ended and self.now is not None:
+            self.unsure.append((self.now, "exception: the process ended"))
+        if late or ended:
+            self.told += self.now is not None
+            self.settle(tell)
+            return self.rest()
+        return None
+
+    def settle(self, tell):
+        for pair in self.unsure:
+            tell(*pair)
+        self.unsure = []
+
+    def rest(self):
+        return [self.chosen[self.told :]] if self.chosen[self.told :] else []
 
 
-def at_once():
-    """How many mutants run at the same time: one on each core that this process may use, two at most."""
-    return min(2, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 2
-
-
-def try_all(chosen, sources, wanted, limit, minutes, tell, cells_of=None):
-    """Run mutants, one on each core and two at most, until the time is up.
+def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
+    """Run mutants, in one process on each core and two at most, until the time is up.
 
     Args:
         chosen: list of Mutant.
         sources: list of str, the cells.
         wanted: what each cell prints, as hashes, None for what differs from run to run.
         limit: seconds that a mutant may take.
-        minutes: how long new ones are begun.
-        tell: function of (Mutant, what noticed it), called as each ends.
-        cells_of: function of a cell's index to the indices of the cells to run for it; all, where it is None.
+        minutes: how long; what a process has not told by then is not tried.
+        tell: function of (Mutant, what noticed it), called for each.
+        size: how many mutants a process tries.
     """
-    began, waiting, running = time.monotonic(), list(reversed(chosen)), {}
+    began, cores = time.monotonic(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    waiting, running = [chosen[i : i + size] for i in range(0, len(chosen), size)], []
     while running or (waiting and time.monotonic() - began < 60 * minutes):
-        while waiting and len(running) < at_once() and time.monotonic() - began < 60 * minutes:
-            mutant, folder = waiting.pop(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-            chosen_cells = cells_of(mutant.cell) if cells_of else range(len(sources))
-            cells = [source if i in chosen_cells else None for i, source in enumerate(sources)]
-            cells[mutant.cell] = mutant.source
-            run = Run(cells, folder.name, wanted)
-            running[run.reader] = (run, mutant, folder, len(chosen_cells))
-        ready, _, _ = select.select(list(running), [], [], 1.0)
-        for reader, (run, mutant, folder, number) in list(running.items()):
-            late = time.monotonic() - run.began > limit
-            if late or (reader in ready and run.read()):
-                del running[reader]
-                tell(mutant, noticed(run.end(), wanted, late, number))
-                folder.cleanup()
+        while waiting and len(running) < min(2, cores) and time.monotonic() - began < 60 * minutes:
+            running.append(Batch(waiting.pop(0), sources, wanted))
+        if time.monotonic() - began > 60 * minutes:
+            for batch in running:
+                batch.run.end()
+            break
+        ready, _, _ = select.select([batch.run.reader for batch in running], [], [], 1.0)
+        for batch in list(running):
+            events, ended = batch.run.read() if batch.run.reader in ready else ([], False)
+            more = batch.step(events, ended, limit, tell)
+            if more is not None:
+                batch.run.end()
+                running.remove(batch)
+                waiting = more + waiting
 
 
-def baseline(sources, kept=None):
-    """Run the unchanged chapter twice, side by side; or once, where hashes of its kept outputs are given.
+def baseline(sources):
+    """Run the unchanged chapter twice, side by side.
 
     Returns:
-        (wanted, seconds, kinds): what each cell prints, as hashes, None where the two differ; how long each cell took;
-        what the chapter's names stand for, as `kind_of` says.
+        (wanted, seconds): what each cell prints, as hashes, None where the two differ; and how long one run took, which
+        with a single core is half of the time of both.
 
     Raises:
         Refused: it fails unchanged.
     """
-    results = []
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        for run in [Run(sources, folder) for folder in ([one] if kept else [one, two])]:
-            while not run.read():
-                pass
-            results.append(run.end())
+    began, results = time.monotonic(), []
+    for run in [Run(play, sources), Run(play, sources)]:
+        events, ended = [], False
+        while not ended:
+            more, ended = run.read()
+            events += more
+        run.end()
+        results.append(events)
     for events in results:
-        if len(events) < len(sources) + 1 or events[-1][2]:
-            raise notebook.Refused(f"the chapter fails unchanged: {events[-1][2] if events else 'it ended'}")
-    first, other = ([event[1] for event in events[:-1]] for events in (results[0], results[-1]))
-    wanted = [a if a == b else None for a, b in zip(first, kept or other, strict=True)]
-    return wanted, [event[3] for event in results[0][:-1]], json.loads(results[0][-1][1])
-
-
-def slices(sources, wanted, seconds, kinds):
-    """Function of a cell's index to the cells to run for a change in it; all of them where fewer do not print the same.
-
-    Whether they do is found out when a cell is asked for the first time.
-    """
-    by_names, known, everything = Slices(sources, kinds), {}, list(range(len(sources)))
-
-    def cells_of(cell):
-        chosen = by_names.of(cell)
-        if tuple(chosen) not in known:
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                run = Run([source if i in chosen else None for i, source in enumerate(sources)], folder, wanted)
-                while not run.read():
-                    pass
-                known[tuple(chosen)] = not noticed(run.end(), wanted, False, len(chosen))
-        return chosen if known[tuple(chosen)] else everything
-
-    return cells_of, [sum(seconds[i] for i in by_names.of(cell)) for cell in everything]
+        if len(events) < len(sources) or events[-1][1]:
+            raise notebook.Refused(f"the chapter fails unchanged: {events[-1][1] if events else 'it ended'}")
+    pairs = zip(*results, strict=True)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return [a[0] if a[0] == b[0] else None for a, b in pairs], (time.monotonic() - began) * min(2, cores) / 2
 
 
 def load():
@@ -570,8 +485,7 @@ def page(rows):
         "A mutant is noticed when a claim fails, an exception is raised or a printed output differs. It is equivalent",
         "when no result of the chapter can change by it; a person says so, and the reason stands below. Code that",
         "only draws, seeds and whole numbers from 20 on, mostly sizes that someone chose, are not changed. Of the slow",
-        "chapters a random sample was tried; of chapters 10 and 11, where a training takes most of the time, a sample",
-        "of the changes whose consequences can be computed in some seconds.",
+        "chapters a random sample was tried.",
         "",
         "| chapter | tried | claim | output | exception | equivalent | noticed of the others |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -590,25 +504,15 @@ def page(rows):
     return "\n".join([*lines, ""])
 
 
-def chapter(path, minutes, seed, limit, within=None):
-    """Try mutants of a chapter and keep what noticed them; prints a line for each that nothing noticed.
-
-    within: seconds. The chapter then runs once and is compared with its kept outputs; for a mutant only those cells run
-    that it can reach, and what these need; and those are left out for which this takes longer.
-    """
+def chapter(path, minutes, seed, limit):
+    """Try mutants of a chapter and keep what noticed them; prints a line for each that nothing noticed."""
     nb, number = notebook.read(path), path.stem[:2]
     cells, code = notebook.code_cells(nb), notebook.code_hash(nb)
     found = mutants_of(cells)
     random.Random(seed).shuffle(found)
     sources = [cell.source for cell in cells]
-    wanted, seconds, kinds = baseline(sources, [shown_by(cell) for cell in cells] if within else None)
-    print(f"{path.stem}: {len(found)} mutants; {sum(seconds):.0f} s for the whole chapter", flush=True)
-    cells_of, most = None, 3 * sum(seconds) + 10
-    if within:
-        cells_of, needed = slices(sources, wanted, seconds, kinds)
-        found = [mutant for mutant in found if needed[mutant.cell] <= within]
-        print(f"{len(found)} of them within {within} s; {wanted.count(None)} cells print what differs", flush=True)
-        most = 3 * within + 10
+    wanted, seconds = baseline(sources)
+    print(f"{path.stem}: {len(found)} mutants; {seconds:.0f} s for each that nothing notices", flush=True)
     kept = load()
     verdicts = {(row["chapter"], row["change"]): row["verdict"] for row in kept}
     rows = []
@@ -621,7 +525,7 @@ def chapter(path, minutes, seed, limit, within=None):
             print(f"  not noticed: {mutant.change}", flush=True)
 
     try:
-        try_all(found[:limit], sources, wanted, most, minutes, tell, cells_of)
+        try_all(found[:limit], sources, wanted, 3 * seconds + 10, minutes, tell)
     finally:
         if rows:
             save([row for row in kept if row["chapter"] != number] + rows)
@@ -636,7 +540,6 @@ def main(arguments=None):
     parser.add_argument("chapters", nargs="+", metavar="NB", help="01, 02 ...")
     parser.add_argument("--minutes", type=float, default=15, help="for each chapter; what is left is not tried (15)")
     parser.add_argument("--limit", type=int, help="at most so many mutants of each chapter")
-    parser.add_argument("--within", type=float, metavar="SECONDS", help="only what a change can reach, if in this time")
     parser.add_argument("--seed", type=int, default=1, help="of the random sample (1)")
     options = parser.parse_args(arguments)
     if not hasattr(os, "fork"):
@@ -652,7 +555,7 @@ def main(arguments=None):
                 session.import_keras()
             for name in ("matplotlib.pyplot", "IPython.core.interactiveshell", "sklearn.linear_model"):
                 importlib.import_module(name)
-            chapter(path, options.minutes, options.seed, options.limit, options.within)
+            chapter(path, options.minutes, options.seed, options.limit)
     except (notebook.Refused, OSError) as error:
         print(f"coursetools.mutants: {error}", file=sys.stderr)
         return 1
