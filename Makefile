@@ -131,6 +131,7 @@ refresh: setup  ## for authors: run the chapters and keep their outputs in noteb
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
 	@$(PY) -m coursetools.recipes.train_gpt $(ARGS)
 	@$(PY) -m coursetools.recipes.train_gan $(ARGS)
+	@$(PY) -m coursetools.recipes.train_flow $(ARGS)
 	@exec $(PY) -m coursetools.recipes.train_chapters $(ARGS)
 
 records: setup  ## for authors: run chapters with five seeds and keep all values (NB=07), or an experiment (NB=07_schedules)
