@@ -1,0 +1,64 @@
+"""How Sphinx makes the book. `python -m coursetools.site` calls it; SITE_REPOSITORY names where the course is hosted."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from coursetools.site import extension  # noqa: E402
+
+tree = os.environ["SITE_TREE"]
+project = "Large Models from the Ground Up"
+author = "The authors of Large Models from the Ground Up"
+copyright = "the authors; MIT licence"
+language = "en"
+extensions = ["myst_nb", "coursetools.site.extension"]
+known = extension.known(tree)
+
+# Notebooks as they are committed: nothing is executed.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_mime_priority_overrides = [("html", "text/plain", 25)]
+myst_enable_extensions = ["dollarmath", "colon_fence", "fieldlist", "attrs_block", "attrs_inline", "deflist"]
+myst_heading_anchors = 3
+myst_dmath_double_inline = True
+myst_links_external_new_tab = False
+exclude_patterns = ["known.json"]
+suppress_warnings = ["mystnb.unknown_mime_type"]
+nitpicky = False
+
+html_theme = "sphinx_book_theme"
+html_title = project
+html_math_renderer = "mathml"
+html_static_path = [str(HERE / "static"), str(Path(tree).parent / "static")]
+html_extra_path = [str(Path(tree).parent / "extra")]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+html_show_sourcelink = False
+html_copy_source = False
+html_show_search_summary = False
+html_show_sphinx = False
+html_permalinks_icon = "#"
+templates_path = [str(HERE / "templates")]
+html_theme_options = {
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "home_page_in_toc": True,
+    "search_bar_text": "Search the course",
+    "toc_title": "On this page",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+if os.environ.get("SITE_REPOSITORY"):
+    html_theme_options |= {
+        "repository_url": os.environ["SITE_REPOSITORY"],
+        "repository_branch": os.environ.get("SITE_BRANCH", "main"),
+        "use_repository_button": True,
+        "launch_buttons": {"colab_url": "https://colab.research.google.com", "binderhub_url": "https://mybinder.org"},
+    }
+
+epub_show_urls = "no"
+epub_description = "From one weight and its gradient to BERT, GPT and GANs"
+epub_tocdepth = 2
