@@ -72,6 +72,7 @@ check: setup  ## lint, form, texts and all tests that need no TensorFlow: two mi
 test: setup  ## the same, the slow tests, and every chapter's outputs compared (NB=01: all that concerns chapter 01)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet . || { echo "make tidy brings all files into their form"; exit 1; }
+	@$(PY) -m coursetools.site --setup
 	@exec $(NBVAL) $(TWO) tests notebooks $(SELECT) $(ARGS)
 
 site: setup  ## the book: a site in OUT/site that opens from disk (ARGS=--epub writes an EPUB too)

@@ -67,7 +67,9 @@ class Browser:
 
     def open(self, address, width=1280, height=900, dark=False, media="", scripts=True):
         """Load a page and wait for it. Afterwards `asked` holds the addresses that it asked for, `said` its errors."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", media=media, features=scheme)
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)

@@ -32,7 +32,9 @@ READING = [
 def test_each_entry_has_the_form(key):
     entry = dict(ENTRIES[key])
     kind = entry.pop("type")
-    assert {"author", "title", "year"} | FIELDS[kind] <= entry.keys() <= {"author", "title", "year"} | FIELDS[kind] | MORE
+    assert (
+        {"author", "title", "year"} | FIELDS[kind] <= entry.keys() <= {"author", "title", "year"} | FIELDS[kind] | MORE
+    )
     assert 1800 < int(entry["year"]) <= datetime.date.today().year and key.startswith(re.sub(r"\d.*", "", key))
     assert entry["year"] in key
     for given, surname in bibliography.people(entry):

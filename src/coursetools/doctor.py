@@ -167,7 +167,7 @@ def for_uv(settings):
     return found
 
 
-def quickly(venv, log, arguments=("-r", LISTS[0]), program=None):
+def quickly(venv, log, arguments=None, program=None):
     """Install the first list with uv, which pip installs before, with its hash; True if that went well.
 
     uv loads and unpacks many packages at a time. Where it cannot be used, pip does the same in more time, and its
@@ -195,7 +195,7 @@ def quickly(venv, log, arguments=("-r", LISTS[0]), program=None):
             say("  " + line.strip().lower())
 
     try:
-        command = [program, "pip", "install", "--python", python_of(venv), *options, *arguments]
+        command = [program, "pip", "install", "--python", python_of(venv), *options, *(arguments or ["-r", LISTS[0]])]
         execute(command, log, on_line, env=env)
         return True
     except (Problem, OSError):

@@ -29,7 +29,9 @@ def environment():
         print("Setting up the environment of the book: 0.25 GB, a minute, once.", flush=True)
         log = str(folder / "setup.log")
         doctor.create(str(folder), log)
-        if not doctor.quickly(str(folder), log, ["--no-deps", "-r", str(LIST)], str(Path(sys.executable).with_name("uv"))):
+        if not doctor.quickly(
+            str(folder), log, ["--no-deps", "-r", str(LIST)], str(Path(sys.executable).with_name("uv"))
+        ):
             doctor.pip(str(folder), log, ["--no-deps", "-r", str(LIST)])
         mark.write_text(stamp)
     return python
@@ -81,8 +83,10 @@ def main(arguments=None):
     except (notebook.Refused, doctor.Problem) as error:
         print(f"coursetools.site: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"coursetools.site: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
-              file=sys.stderr)
+        print(
+            f"coursetools.site: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
+            file=sys.stderr,
+        )
     return 1
 
 

@@ -54,7 +54,8 @@ def linked(line, found):
 
 def people(entry):
     """Authors as lists of (given names, surname); "others" is a surname without given names."""
-    return [tuple(reversed((name.strip("{}").split(", ", 1) + [""])[:2])) for name in entry["author"].split(" and ")]
+    parts = [name.strip("{}").partition(", ") for name in entry["author"].split(" and ")]
+    return [(given, surname) for surname, _, given in parts]
 
 
 def label(entry):

@@ -1,4 +1,4 @@
-"""How Sphinx makes the book. `python -m coursetools.site` calls it; SITE_REPOSITORY names where the course is hosted."""
+"""How Sphinx makes the book. `python -m coursetools.site` calls it; SITE_REPOSITORY says where the course is hosted."""
 
 import os
 import sys

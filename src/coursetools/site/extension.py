@@ -1,16 +1,16 @@
-"""What Sphinx is taught for the book: formulas as MathML, folds, links that the text implies, tables for small screens."""
+"""What Sphinx is taught for the book: formulas as MathML, folds, links that the text implies, tables for telephones."""
 
 import json
 import re
 from pathlib import Path
 
-from coursetools import notebook, pages
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import process_index_entry
+from coursetools import notebook, pages
 
 logger = logging.getLogger(__name__)
 UNLINKED = (nodes.title, nodes.literal, nodes.literal_block, nodes.reference, nodes.math, nodes.math_block, nodes.raw)
@@ -23,8 +23,9 @@ IMPLIED = re.compile(
     r"|(?P<section>\b[Ss]ection (?P<own>\d+)(?![.\d]))"
     r"|(?P<erratum>\b(?:E\d\d-\d+|R\d-\d+|F-\d+)\b)"
 )
-GREEK = "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi psi omega"
-LETTERS = dict(zip(GREEK.split(), "αβγδεεζηθκλμνξπρστφφχψω", strict=True)) | {"nabla": "∇", "partial": "∂", "odot": "⊙"}
+GREEK = "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi"
+LETTERS = dict(zip(GREEK.split(), "αβγδεεζηθκλμνξπρστφφ", strict=True))
+LETTERS |= {"chi": "χ", "psi": "ψ", "omega": "ω", "nabla": "∇", "partial": "∂", "odot": "⊙"}
 
 
 # Formulas

@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import json
 import math
 import re
 import statistics
@@ -91,7 +90,12 @@ class About:
         terms = {row[0]: docs.numbers(row[3])[0] for row in docs.table(read("glossary"), "term")}
         labels = sorted(label for found in self.sections.values() for label in found)
         chapters = {number: f"notebooks/{path.stem}" for number, path in self.chapters.items()}
-        return {"figures": sorted(sum(figures.values(), [])), "terms": terms, "sections": labels, "chapters": chapters}
+        return {
+            "figures": sorted(name for found in figures.values() for name in found),
+            "terms": terms,
+            "sections": labels,
+            "chapters": chapters,
+        }
 
 
 def read(name):
@@ -105,7 +109,9 @@ def head(path, about):
     lines = []
     if number in about.numbers:
         later = [n for n in about.numbers if number in about.needs[n]]
-        builds = [f"**Builds on** {', '.join(about.link(n) for n in about.needs[number])}."] if about.needs[number] else []
+        builds = (
+            [f"**Builds on** {', '.join(about.link(n) for n in about.needs[number])}."] if about.needs[number] else []
+        )
         leads = [f"**Leads to** {', '.join(about.link(n) for n in later)}."] if later else []
         lines += [" ".join(builds + leads), ""] if builds or leads else []
     take = [f'<a href="../downloads/notebooks/{stem}.ipynb" download>notebook</a>']
@@ -146,6 +152,33 @@ def glossary(content):
     return "\n".join(lines)
 
 
+KINDS = ("incomplete", "out of date", "right as printed")
+
+
+def errata(content, about):
+    """errata.md with a column for the kind of the mistake, and links to where it is proven."""
+    labels = {label for found in about.sections.values() for label in found}
+
+    def proof(cell):
+        number, parts = cell[:2], []
+        for part in re.split(r"; |, (?=section)", cell[4:]):
+            label = f"s-{number}-" + re.sub("[^a-z0-9]+", "-", part.removeprefix("section ").lower())
+            parts.append(f"[{part}](#{label})" if label in labels else part)
+        place = f"[chapter {number}](/notebooks/{about.chapters[number].name})" if number in about.chapters else number
+        return f"{place}: {'; '.join(parts)}"
+
+    lines = []
+    for line in content.splitlines():
+        row = [part.strip() for part in line.strip().strip("|").split(" | ")]
+        if re.match(r"\| E\d\d-\d+ \|", line) and len(row) == 5:
+            kind = next((kind for kind in KINDS if row[3].startswith(kind)), "wrong")
+            line = f"| {' | '.join([row[0], row[1], kind, row[2], row[3], proof(row[4])])} |"
+        elif line.startswith("| id | where |"):
+            line = "| id | where | kind | printed | right | proven in chapter |"
+        lines.append(line.replace("|---|---|---|---|---|", "|---|---|---|---|---|---|"))
+    return "\n".join(lines) + "\n"
+
+
 def drawing(content):
     """The concept map as SVG: a frame for each chapter, a box for each concept, an arrow for each sentence."""
     places = {row[0]: docs.numbers(row[-1])[0] for row in docs.table(content, "concept")}
@@ -162,7 +195,8 @@ def drawing(content):
             address = f"../notebooks/{docs.chapters()[number].stem}.html" if number in titles else "#"
             shapes.append(
                 f'<rect class="chapter" x="{x}" y="{y}" width="{wide - 44}" height="{tall}" rx="8"/>'
-                f'<a href="{address}"><text class="title" x="{x + 10}" y="{y + 22}">{titles.get(number, number)}</text></a>'
+                f'<a href="{address}"><text class="title" x="{x + 10}" y="{y + 22}">'
+                f"{titles.get(number, number)}</text></a>"
             )
             for k, concept in enumerate(inside):
                 box[concept] = (x + 14, y + 36 + k * line, wide - 72)
@@ -226,7 +260,9 @@ def proven(about):
         seeds = sorted({seed for values in found.values() for seed in values})
         part = [f"## {about.titles.get(path.stem, path.stem)}", ""]
         part += [f"Seeds {', '.join(map(str, seeds))}; measured with {rows[0]['versions']}. "]
-        part[-1] += f"[All values](data/records/{path.name}), [the chapter](notebooks/{about.chapters[path.stem].name})."
+        part[-1] += (
+            f"[All values](data/records/{path.name}), [the chapter](notebooks/{about.chapters[path.stem].name})."
+        )
         part += ["", "| claim | bound | median | smallest | largest |", "|---|---|---:|---:|---:|"]
         for name, bound, values in measured:
             numbers = sorted(v for v in values.values() if not math.isnan(v))
@@ -234,7 +270,10 @@ def proven(about):
             bound = "among the seeds of a record" if bound == "among" else bound.replace(">=", "≥").replace("<=", "≤")
             part.append(f"| {cell(name)} | {bound} | {' | '.join(shown)} |")
         part += ["", f"`````{{folded}} {len(held)} claims of another kind, which held with every seed"]
-        part += ["Two results are equal, a gradient agrees with finite differences, an order holds, an error is raised.", ""]
+        part += [
+            "Two results are equal, a gradient agrees with finite differences, an order holds, an error is raised.",
+            "",
+        ]
         part += [*(f"- {cell(name)}" for name in held), "`````", ""]
         part += [f"Not with every seed: {'; '.join(map(cell, failed))}.", ""] if failed else []
         sentences += part
@@ -244,8 +283,7 @@ def proven(about):
         "its splits. The tables give the median, the smallest and the largest of the five values beside the bound that "
         "the claim asserts. A bound was set with a margin of one standard deviation of the seeds or more.",
         "",
-        "What this does not prove: that the values are those of other machines (the versions are in each line), or that "
-        "five seeds show the whole spread.",
+        "What this does not prove: that other machines give the same values, or that five seeds show the whole spread.",
         "",
         *sentences,
         *experiments(),
@@ -262,10 +300,8 @@ def experiments():
         rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
         seeds = {row["seed"] for row in rows}
         script = f"src/coursetools/recipes/record_{path.stem}.py"
-        says = reference.first_line(ROOT / script)
-        lines.append(
-            f"| {says} | {len({row['claim'] for row in rows})} | {len(seeds)} | [{path.name}](data/records/{path.name}) |"
-        )
+        says, quantities = reference.first_line(ROOT / script), {row["claim"] for row in rows}
+        lines.append(f"| {says} | {len(quantities)} | {len(seeds)} | [{path.name}](data/records/{path.name}) |")
     return [*lines, ""]
 
 
@@ -276,8 +312,8 @@ def mutants():
     return [
         "## Would a claim notice a mistake?",
         "",
-        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, an exception is raised or a "
-        "printed output differs. [Those that were not noticed](docs/mutants.md), and [all of them](docs/mutants.csv).",
+        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, an exception is raised or "
+        "a printed output differs. [Those that were not](docs/mutants.md), and [all of them](docs/mutants.csv).",
         "",
         *table,
         "",
@@ -298,11 +334,19 @@ def readme_sections(readme):
 def front(readme, about):
     """The first page."""
     parts = readme_sections(readme)
-    lines = [parts[""].rstrip(), "", "## To run it: two commands", parts["Two commands"].rstrip(), "", "## The chapters", ""]
+    lines = [
+        parts[""].rstrip(),
+        "",
+        "## To run it: two commands",
+        parts["Two commands"].rstrip(),
+        "",
+        "## The chapters",
+        "",
+    ]
     for number, path in about.chapters.items():
         will = re.search(r"\*\*You will\*\* (.+)", docs.markdown(path)[0])[1]
         lines.append(f"- **{about.link(number)}.** You will {will}")
-    lines += ["", f"To look things up: {{ref}}`the index <genindex>` and {{ref}}`the search <search>`.", ""]
+    lines += ["", "To look things up: {ref}`the index <genindex>` and {ref}`the search <search>`.", ""]
     look = "proven glossary notation concept_map figures errata references_errata sources_checked mutants".split()
     trees = {
         "Chapters": [f"notebooks/{path.stem}" for path in about.chapters.values()],

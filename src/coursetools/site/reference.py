@@ -99,7 +99,9 @@ def markdown(docstring):
                 if field == "returns" and not lines[-1].startswith((":returns:", " ")):
                     lines.append(f":returns: {escaped(line.strip())}")
                 else:
-                    lines.append(f":{field}: {escaped(line.strip())}" if not lines[-1].strip() else f"  {escaped(line.strip())}")
+                    lines.append(
+                        f":{field}: {escaped(line.strip())}" if not lines[-1].strip() else f"  {escaped(line.strip())}"
+                    )
             else:
                 lines.append(f":{field} {entry[1].replace('*', '')}: {escaped(entry[2])}")
         elif field and line.startswith("     "):
@@ -155,7 +157,10 @@ def pages(about):
         lines = [f"# {module}", "", f"```{{py:module}} {module}\n```", "", derived(markdown(says)), ""]
         passed = {n: t for n, t in names().items() if n != t and n.rpartition(".")[0] == module}
         if passed:
-            lines += ["It passes on " + ", ".join(f"[`{n.rpartition('.')[2]}`](#{t})" for n, t in passed.items()) + ".", ""]
+            lines += [
+                "It passes on " + ", ".join(f"[`{n.rpartition('.')[2]}`](#{t})" for n, t in passed.items()) + ".",
+                "",
+            ]
         for node in nodes:
             name = f"{module}.{node.name}"
             lines += entry(node, node.name, places.get(name, []))

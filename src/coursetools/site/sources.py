@@ -1,4 +1,4 @@
-"""The tree that Sphinx reads: the notebooks and docs/ as they are committed, marked up for pages, and the made pages."""
+"""The tree that Sphinx reads: the notebooks and docs/ as they are committed, marked up, and the pages that are made."""
 
 import json
 import re
@@ -55,9 +55,7 @@ def markdown_cell(source, number, entries):
     """
     source = folded(source)
     source = re.sub(r"(?m)^## (.+)$", lambda m: f"(s-{number}-{slug(m[1])})=\n{m[0]}", source)
-    source = re.sub(
-        r"(?m)^(?=\*Figure (\d\d)\.(\d+)\.\*)", lambda m: f"{{#figure-{m[1]}-{m[2]} .caption}}\n", source
-    )
+    source = re.sub(r"(?m)^(?=\*Figure (\d\d)\.(\d+)\.\*)", lambda m: f"{{#figure-{m[1]}-{m[2]} .caption}}\n", source)
     if "## Further reading" in source:
         lines = source.splitlines()
         source = "\n".join(bibliography.linked(line, entries) if line.startswith("- ") else line for line in lines)
@@ -108,6 +106,8 @@ def text(path, about):
     if name == "concept_map":
         drawn = made.drawing(content)
         return re.sub(r"<!-- map -->.*?<!-- /map -->\s*If the graph[^\n]*", lambda _: drawn, content, flags=re.DOTALL)
+    if name == "errata":
+        return made.errata(content, about)
     if name == "teaching":
         content = re.sub(r"`(c\d\d-\d{3})`", lambda m: about.cell(m[1]), content)
     return content
@@ -120,7 +120,7 @@ def links(content, folder, tree):
         target = match[1]
         if "://" in target or target.startswith(("mailto:", "#")):
             return match[0]
-        there = (ROOT / folder / target).resolve()
+        there = (ROOT / target[1:] if target[0] == "/" else ROOT / folder / target).resolve()
         inside = there.is_relative_to(ROOT.resolve())
         name = there.relative_to(ROOT.resolve()).as_posix() if inside else ""
         if name in tree or any(name + end in tree for end in (".md", ".ipynb")):
