@@ -3,7 +3,10 @@
 import argparse
 import base64
 import hashlib
+import html
+import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,12 +40,30 @@ def environment():
     return python
 
 
-def static(folder):
-    """The font of the formulas, as a file beside the style sheet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    font = folder / "STIXTwoMath.woff"
-    if not font.is_file():
-        font.write_bytes(base64.b64decode(pages.formula_font()))
+def formulas(folder, site=None):
+    """Write formulas.css: how formulas are set, and of their font what the formulas of a site need, inside the file.
+
+    Inside, for browsers do not load a font from beside a page on the disk; and not all of it, which is a megabyte.
+    """
+    from fontTools import subset, ttLib
+
+    slanted = [*range(0x1D434, 0x1D468), *range(0x1D6A4, 0x1D6E2)]  # what a browser sets for a single letter
+    used = set(map(chr, [*range(0x20, 0x7F), *slanted]))
+    for path in site.rglob("*.html") if site else []:
+        for formula in re.findall(r"(?s)<math.*?</math>", path.read_text(encoding="utf-8")):
+            used |= set(html.unescape(formula))
+    whole = base64.b64decode(pages.formula_font())
+    font, packed = ttLib.TTFont(io.BytesIO(whole), recalcTimestamp=False), io.BytesIO()
+    options = subset.Options(layout_features=["*"], notdef_outline=True)
+    chosen = subset.Subsetter(options)
+    chosen.populate(unicodes=map(ord, used))
+    chosen.subset(font)
+    font.flavor = "woff"
+    font.save(packed)
+    style = pages.FORMULAS.replace("FONT", base64.b64encode(packed.getvalue()).decode())
+    for place in [folder, *([site / "_static"] if site else [])]:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "formulas.css").write_text(style, encoding="utf-8")
 
 
 def build(out, epub=False):
@@ -54,7 +75,8 @@ def build(out, epub=False):
     """
     python, work = environment(), out / ".site"
     sources.write(work / "source")
-    static(work / "static")
+    if not (work / "static" / "formulas.css").is_file():
+        formulas(work / "static")
     sources.downloads(work / "extra")
     env = os.environ | {"SITE_TREE": str(work / "source"), "PYTHONDONTWRITEBYTECODE": "1"}
     for builder, target in [("html", out / "site"), *([("epub", out / "epub")] if epub else [])]:
@@ -62,6 +84,8 @@ def build(out, epub=False):
         command += ["-d", str(work / f"doctrees-{builder}"), str(work / "source"), str(target)]
         if subprocess.call(command, env=env):
             raise notebook.Refused(f"the book has mistakes, which stand above; what was written is in {target}")
+        if builder == "html":
+            formulas(work / "static", target)
     return out / "site" / "index.html"
 
 

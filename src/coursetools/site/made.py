@@ -184,22 +184,22 @@ def drawing(content):
     places = {row[0]: docs.numbers(row[-1])[0] for row in docs.table(content, "concept")}
     arrows = [row[:3] for row in docs.table(content, "from")]
     titles = {number: docs.title(path) for number, path in docs.chapters().items()}
-    numbers, columns, wide, high, line = sorted(set(places.values())), 4, 290, 0, 34
+    numbers, columns, wide, high, line = sorted(set(places.values())), 3, 272, 0, 34
     box, shapes = {}, []
     for at in range(0, len(numbers), columns):
         row = numbers[at : at + columns]
         longest = max(sum(place == number for place in places.values()) for number in row)
         for i, number in enumerate(row):
             inside = [concept for concept, place in places.items() if place == number]
-            x, y, tall = i * wide + 12, high + 12, 46 + longest * line
+            x, y, tall = i * wide + 2, high + 12, 46 + longest * line
             address = f"../notebooks/{docs.chapters()[number].stem}.html" if number in titles else "#"
             shapes.append(
-                f'<rect class="chapter" x="{x}" y="{y}" width="{wide - 44}" height="{tall}" rx="8"/>'
+                f'<rect class="chapter" x="{x}" y="{y}" width="{wide - 34}" height="{tall}" rx="8"/>'
                 f'<a href="{address}"><text class="title" x="{x + 10}" y="{y + 22}">'
                 f"{titles.get(number, number)}</text></a>"
             )
             for k, concept in enumerate(inside):
-                box[concept] = (x + 14, y + 36 + k * line, wide - 72)
+                box[concept] = (x + 12, y + 36 + k * line, wide - 62)
         high += 46 + longest * line + 30
     curves = []
     for start, says, end in arrows:
@@ -225,7 +225,7 @@ def drawing(content):
             "Point at an arrow to read it; the tables below the drawing say the same, sentence by sentence.",
             "",
             "```{raw} html",
-            f'<div class="wide" tabindex="0" role="region" aria-label="The concept map"><svg class="map" role="img" '
+            f'<div class="wide" tabindex="0" role="region" aria-label="The concept map"><svg class="map" role="group" '
             f'aria-label="{told}. The tables below list them." viewBox="0 0 {columns * wide} {high + 6}" '
             f'width="{columns * wide}" xmlns="http://www.w3.org/2000/svg">',
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -312,8 +312,8 @@ def mutants():
     return [
         "## Would a claim notice a mistake?",
         "",
-        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, an exception is raised or "
-        "a printed output differs. [Those that were not](docs/mutants.md), and [all of them](docs/mutants.csv).",
+        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, when an exception is "
+        "raised or when a printed output differs. [Those that were not](docs/mutants.md), and [all of them](docs/mutants.csv).",
         "",
         *table,
         "",
