@@ -1,6 +1,7 @@
 """How Sphinx makes the book. `python -m coursetools.site` calls it; SITE_REPOSITORY says where the course is hosted."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,13 +15,13 @@ project = "Large Models from the Ground Up"
 author = "The authors of Large Models from the Ground Up"
 copyright = "the authors; MIT licence"
 language = "en"
+version = release = re.search(r'version = "(.+?)"', (HERE.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[1]
 extensions = ["myst_nb", "coursetools.site.extension"]
 known = extension.known(tree)
 
 # Notebooks as they are committed: nothing is executed.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_mime_priority_overrides = [("html", "text/plain", 25)]
 myst_enable_extensions = ["dollarmath", "colon_fence", "fieldlist", "attrs_block", "attrs_inline", "deflist"]
 myst_heading_anchors = 3
 myst_dmath_double_inline = True
@@ -45,7 +46,7 @@ templates_path = [str(HERE / "templates")]
 html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
-    "home_page_in_toc": True,
+    "max_navbar_depth": 1,
     "search_bar_text": "Search the course",
     "toc_title": "On this page",
     "pygments_light_style": "a11y-high-contrast-light",

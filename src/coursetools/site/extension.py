@@ -23,6 +23,8 @@ IMPLIED = re.compile(
     r"|(?P<section>\b[Ss]ection (?P<own>\d+)(?![.\d]))"
     r"|(?P<erratum>\b(?:E\d\d-\d+|R\d-\d+|F-\d+)\b)"
 )
+NAME = re.compile(r"E\d\d-\d+|R\d-\d+|F-\d+")  # of a row
+CHINESE = re.compile(r"[\u3400-\u9fff](?:[\u3000-\u9fff\uff00-\uffef ]*[\u3400-\u9fff])?")
 GREEK = "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi"
 LETTERS = dict(zip(GREEK.split(), "αβγδεεζηθκλμνξπρστφφ", strict=True))
 LETTERS |= {"chi": "χ", "psi": "ψ", "omega": "ω", "nabla": "∇", "partial": "∂", "odot": "⊙"}
@@ -132,7 +134,7 @@ class Links(SphinxTransform):
         texts = [node for node in self.document.findall(nodes.Text) if is_free(node)]
         for node in texts:
             own_number = isinstance(node.parent, nodes.emphasis) and node.astext().startswith("Figure ")
-            if section_of(node) not in NO_LINKS_IN and not own_number:
+            if section_of(node) not in NO_LINKS_IN and not own_number and not NAME.fullmatch(node.astext()):
                 self.implied(node)
         if self.own:
             self.terms()
@@ -213,20 +215,23 @@ class Links(SphinxTransform):
         """The heading of its column before each cell, for narrow screens; a name for each row that has one."""
         heads = [entry.astext() for row in table.findall(nodes.thead) for entry in row.findall(nodes.entry)]
         rows = [row for body in table.findall(nodes.tbody) for row in body.findall(nodes.row)]
-        if len(heads) >= 3 and not self.own:
+        if len(heads) >= 3:
             table["classes"].append("stacked")
         if len(rows) >= 15:
             table["classes"].append("filtered")
+        named = False
         for row in rows:
             first = row.children[0].astext() if row.children else ""
-            if re.fullmatch(r"E\d\d-\d+|R\d-\d+|F-\d+", first):
+            if NAME.fullmatch(first):
                 row.children[0]["ids"].append(first.lower())
+                named = True
                 label, std = first.lower(), self.env.get_domain("std")
                 std.anonlabels[label] = (self.env.docname, label)
                 std.labels[label] = (self.env.docname, label, first)
             for head, entry in zip(heads, row.children, strict=False):
-                if len(heads) >= 3 and not self.own and head and entry.children:
+                if len(heads) >= 3 and head and entry.children:
                     entry.children[0].insert(0, nodes.inline("", head, classes=["cell-head"]))
+        table["classes"] += ["named"] if named else []
         if self.env.docname in ("docs/errata", "docs/sources_checked", "docs/teaching"):
             table["classes"].append("linked")
 
@@ -241,7 +246,16 @@ class Lazy(SphinxTransform):
             node["loading"] = "lazy"
 
 
+def mark_chinese(app, name, template, context, doctree):
+    """Say of Chinese words that they are Chinese: for voices that read aloud, and for the choice of a font."""
+    if CHINESE.search(context.get("body", "")):
+        parts = re.split(r"(<[^>]*>)", context["body"])
+        words = [p if i % 2 else CHINESE.sub(r'<span lang="zh">\g<0></span>', p) for i, p in enumerate(parts)]
+        context["body"] = "".join(words)
+
+
 def setup(app):
+    app.connect("html-page-context", mark_chinese)
     app.add_html_math_renderer("mathml", inline_renderers=(visit_math, None), block_renderers=(visit_block, None))
     app.add_config_value("known", {}, "env")
     for kind in FOLD:

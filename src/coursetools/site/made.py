@@ -263,7 +263,11 @@ def drawing(content):
 
 def number(value):
     """A measured value in four digits."""
-    return f"{value:.4g}".replace("-", "−")
+    digits, _, power = f"{value:.4g}".replace("-", "−").partition("e")
+    raised = (
+        power.replace("+", "").replace("−0", "−").lstrip("0").translate(str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    )
+    return f"{digits}·10{raised}" if power else digits
 
 
 def proven(about):
@@ -334,8 +338,8 @@ def mutants():
     return [
         "## Would a claim notice a mistake?",
         "",
-        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, an exception is raised or "
-        "a printed output differs. [Those that were not](docs/mutants.md), and [all of them](docs/mutants.csv).",
+        "A mutant is a chapter with one change in its code. It is noticed when a claim fails, an exception is raised "
+        "or a printed output differs. [Those that were not](docs/mutants.md), and [all of them](docs/mutants.csv).",
         "",
         *table,
         "",

@@ -131,11 +131,23 @@ def entry(node, name, used, level=0):
     lines = [f"{fence}{{py:{kind}}} {name if not level else node.name}{arguments}", ""]
     lines += [derived(markdown(ast.get_docstring(node))), ""]
     if used:
-        lines += [f"*Used in* {', '.join(used)}.", ""]
+        lines += [f"*Used in* {used}.", ""]
     if isinstance(node, ast.ClassDef):
         for inner in public(node):
-            lines += entry(inner, name, [], level + 1)
+            lines += entry(inner, name, "", level + 1)
     return [indent + line for line in [*lines, fence, ""]]
+
+
+def used_in(places, about):
+    """The sections that use a function, as links, chapter by chapter."""
+    found = []
+    for number, labels in places.items():
+        headings = {label: about.sections[number].get(label) for label in labels}
+        links = [f"[{h.partition('. ')[0] if h[0].isdigit() else h}](#{label})" for label, h in headings.items() if h]
+        if None in headings.values():
+            links.insert(0, f"[the start](/notebooks/{about.chapters[number].name})")
+        found.append(f"chapter {number} ({', '.join(links)})")
+    return "; ".join(found)
 
 
 def pages(about):
@@ -143,10 +155,7 @@ def pages(about):
     places = {}
     for number, found in about.uses.items():
         for name, label in found:
-            heading = about.sections[number].get(label)
-            words = f"{number}, {heading}" if heading else number
-            address = f"#{label}" if heading else f"/notebooks/{about.chapters[number].name}"
-            places.setdefault(name, []).append(f"[{words}]({address})")
+            places.setdefault(name, {}).setdefault(number, []).append(label)
     made, listed = {}, []
     for module, tree in modules().items():
         nodes, says = public(tree), ast.get_docstring(tree) or ""
@@ -163,7 +172,7 @@ def pages(about):
             ]
         for node in nodes:
             name = f"{module}.{node.name}"
-            lines += entry(node, node.name, places.get(name, []))
+            lines += entry(node, node.name, used_in(places.get(name, {}), about))
         made[f"reference/{module}.md"] = "\n".join(lines)
         listed.append(f"- [{module}]({module}.md): {escaped(says.splitlines()[0]) if says else ''}")
     made["reference/index.md"] = "\n".join(

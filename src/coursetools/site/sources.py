@@ -23,6 +23,11 @@ def slug(heading):
     return number[1] if number else re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
 
 
+def key(path):
+    """What a notebook is called in labels: "02", "my-text"."""
+    return path.stem[:2] if path.stem[0].isdigit() else path.stem.replace("_", "-")
+
+
 def sections(path):
     """(label, heading) of the sections of a chapter."""
     found = [heading for cell in docs.markdown(path) for heading in re.findall(r"(?m)^## (.+)$", cell)]
@@ -72,7 +77,7 @@ def chapter(path, about):
         path: of the notebook.
         about: made.About, what is known of all chapters.
     """
-    nb, number = notebook.read(path), path.stem[:2]
+    nb, number = notebook.read(path), key(path)
     for cell in nb.cells:
         tags = editions.tags(cell)
         if cell.cell_type == "markdown":
