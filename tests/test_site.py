@@ -164,8 +164,8 @@ def test_the_lists_are_complete(book, pages):
     assert all(f"figure {number}" in index for number in figures)
     for term, chinese, *_ in docs.table(made.read("glossary"), "term"):
         assert term in index and chinese.split("，")[0] in index, term
-    for symbol in ("α (the learning rate)", "κ (condition number, largest over smallest curvature)"):
-        assert symbol in index
+    for symbol, meaning in (("α", "the learning rate"), ("kappa", "condition number, largest over smallest curvature")):
+        assert f"{symbol} {meaning}" in index
     errata = docs.table(made.read("errata"), "id")
     assert all(row[0].lower() in pages[book / "docs/errata.html"].ids for row in errata)
     papers = pages[book / "bibliography.html"]

@@ -206,10 +206,10 @@ class Links(SphinxTransform):
             means = row.children[1].astext().split(";")[0]
             target = f"symbol-{count}"
             first["ids"].append(target)
-            words = f"{symbol} ({means})" if symbol else means
-            self.index(first.children[0], words.replace(";", ","), target)
-            if named and named[1] in LETTERS:
-                self.index(first.children[0], f"{named[1]} ({means})", target)
+            means = means.replace(";", ",")
+            names = [symbol, *([named[1]] if named and named[1] in LETTERS else [])]
+            for name in filter(None, names):
+                self.index(first.children[0], f"{name}; {means}", target)
 
     def table(self, table):
         """The heading of its column before each cell, for narrow screens; a name for each row that has one."""
