@@ -127,10 +127,10 @@ class Links(SphinxTransform):
         self.known = self.config.known
         name = Path(self.env.docname).name
         self.own = name[:2] if re.match(r"\d\d_", name) else ""
-        for table in list(self.document.findall(nodes.table)):
-            self.table(table)
         if self.env.docname == "docs/notation":
             self.symbols()
+        for table in list(self.document.findall(nodes.table)):
+            self.table(table)
         texts = [node for node in self.document.findall(nodes.Text) if is_free(node)]
         for node in texts:
             own_number = isinstance(node.parent, nodes.emphasis) and node.astext().startswith("Figure ")
