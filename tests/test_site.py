@@ -305,7 +305,7 @@ def test_search_works_from_disk(book, window, query, wanted):
 def test_without_scripts_a_page_is_whole(book, window):
     window.open((book / "notebooks/02_backprop_by_hand.html").as_uri(), scripts=False)
     tree = window.call("DOM.getDocument", depth=0)["root"]["nodeId"]
-    for choice in ("article h1", "math", "details", ".cell_output img"):
+    for choice in ("article h1", ".math-block", "details", ".cell_output img"):
         node = window.call("DOM.querySelector", nodeId=tree, selector=choice)["nodeId"]
         width, height = (window.call("DOM.getBoxModel", nodeId=node)["model"][name] for name in ("width", "height"))
         assert width > 5 and height > 5, choice
