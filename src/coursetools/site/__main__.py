@@ -82,7 +82,8 @@ def build(out, epub=False):
     for builder, target in [("html", out / "site"), *([("epub", out / "epub")] if epub else [])]:
         command = [python, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "auto", "-b", builder, "-c", str(HERE)]
         command += ["-d", str(work / f"doctrees-{builder}"), str(work / "source"), str(target)]
-        if subprocess.call(command, env=env):
+        extra = {"SITE_EXTRA": str(work / "extra")} if builder == "html" else {}
+        if subprocess.call(command, env=env | extra):
             raise notebook.Refused(f"the book has mistakes, which stand above; what was written is in {target}")
         if builder == "html":
             formulas(work / "static", target)

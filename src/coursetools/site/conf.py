@@ -8,7 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+from myst_nb import sphinx_ext  # noqa: E402
 from coursetools.site import extension  # noqa: E402
+
+sphinx_ext.OUTPUT_FOLDER = ".site/outputs"  # beside the other folders of the work, and not in sight
 
 tree = os.environ["SITE_TREE"]
 project = "Large Models from the Ground Up"
@@ -34,7 +37,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_math_renderer = "mathml"
 html_static_path = [str(HERE / "static"), str(Path(tree).parent / "static")]
-html_extra_path = [str(Path(tree).parent / "extra")]
+html_extra_path = [os.environ["SITE_EXTRA"]] if os.environ.get("SITE_EXTRA") else []
 html_css_files = ["formulas.css", "site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_show_sourcelink = False

@@ -246,8 +246,10 @@ class Lazy(SphinxTransform):
             node["loading"] = "lazy"
 
 
-def mark_chinese(app, name, template, context, doctree):
+def finish(app, name, template, context, doctree):
     """Say of Chinese words that they are Chinese: for voices that read aloud, and for the choice of a font."""
+    if app.builder.name == "epub":
+        context["body"] = re.sub(r'(<a href="\.\./notebooks/\w+\.)html"', r'\1xhtml"', context.get("body", ""))
     if CHINESE.search(context.get("body", "")):
         parts = re.split(r"(<[^>]*>)", context["body"])
         words = [p if i % 2 else CHINESE.sub(r'<span lang="zh">\g<0></span>', p) for i, p in enumerate(parts)]
@@ -255,7 +257,7 @@ def mark_chinese(app, name, template, context, doctree):
 
 
 def setup(app):
-    app.connect("html-page-context", mark_chinese)
+    app.connect("html-page-context", finish)
     app.add_html_math_renderer("mathml", inline_renderers=(visit_math, None), block_renderers=(visit_block, None))
     app.add_config_value("known", {}, "env")
     for kind in FOLD:

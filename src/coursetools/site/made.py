@@ -121,7 +121,8 @@ def head(path, about):
     if number in about.numbers:
         take.append(f'<a href="../downloads/learner/{stem}.ipynb" download>learner’s edition</a> (without solutions)')
         take.append(f'<a href="../downloads/slides/{stem}.slides.html">slides</a>')
-    return "\n".join([":::{container} take-home", *lines, f"**To take home:** {', '.join(take)}.", ":::"])
+    home = [":::{only} not epub", f"**To take home:** {', '.join(take)}.", ":::"]
+    return "\n".join(["::::{container} take-home", *lines, *home, "::::"])
 
 
 def foot(path, about):
