@@ -44,7 +44,8 @@ def formula(self, node, display):
 
 
 def visit_math(self, node):
-    self.body.append(formula(self, node, False))
+    found = formula(self, node, False)
+    self.body.append(f'<span class="long">{found}</span>' if len(node.astext()) > 30 else found)
     raise nodes.SkipNode
 
 

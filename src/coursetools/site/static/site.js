@@ -19,7 +19,7 @@
     (table.closest(".pst-scrollable-table-container") || table).before(find);
   }
   const reach = () => {
-    for (const box of document.querySelectorAll("pre, .math-block, .pst-scrollable-table-container")) {
+    for (const box of document.querySelectorAll("pre, .math-block, .long, .pst-scrollable-table-container")) {
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
