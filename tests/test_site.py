@@ -6,6 +6,7 @@ It is built once, as `make site` does it, with warnings as errors. A real browse
 import collections
 import html.parser
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -203,9 +204,15 @@ def test_the_book_for_readers_of_ebooks(book):
     (epub,) = (book.parent / "epub").glob("*.epub")
     with zipfile.ZipFile(epub) as archive:
         assert archive.testzip() is None and archive.namelist()[0] == "mimetype"
-        for name in archive.namelist():
+        names = set(archive.namelist())
+        for name in names:
             if name.endswith((".xhtml", ".opf", ".ncx")):
-                ElementTree.fromstring(archive.read(name))  # as strict as those readers are
+                tree = ElementTree.fromstring(archive.read(name))  # as strict as those readers are
+                addresses = [e.get(kind) for e in tree.iter() for kind in ("href", "src") if e.get(kind)]
+                for address in addresses if name.endswith(".xhtml") else []:
+                    place = urllib.parse.unquote(urllib.parse.urlsplit(address).path)
+                    there = posixpath.normpath(posixpath.join(posixpath.dirname(name), place))
+                    assert outside(address) or not place or there in names, f"{name}: {address}"
         chapter = next(name for name in archive.namelist() if "02_backprop" in name)
         assert b"<math" in archive.read(chapter)
 
