@@ -121,8 +121,10 @@ def head(path, about):
     if number in about.numbers:
         take.append(f'<a href="../downloads/learner/{stem}.ipynb" download>learner’s edition</a> (without solutions)')
         take.append(f'<a href="../downloads/slides/{stem}.slides.html">slides</a>')
-    home = [":::{only} not epub", f"**To take home:** {', '.join(take)}.", ":::"]
-    return "\n".join(["::::{container} take-home", *lines, *home, "::::"])
+    home = f"**To take home:** {', '.join(take)}."
+    if not lines:
+        return f"::::{{only}} not epub\n:::{{container}} take-home\n{home}\n:::\n::::"
+    return "\n".join(["::::{container} take-home", *lines, ":::{only} not epub", home, ":::", "::::"])
 
 
 def foot(path, about):
