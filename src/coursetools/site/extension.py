@@ -1,5 +1,6 @@
 """What Sphinx is taught for the book: formulas as MathML, folds, links that the text implies, tables for telephones."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -248,9 +249,11 @@ class Lazy(SphinxTransform):
 
 
 def finish(app, name, template, context, doctree):
-    """Say of Chinese words that they are Chinese: for voices that read aloud, and for the choice of a font."""
-    if app.builder.name == "epub":
-        context["body"] = re.sub(r'(<a href="\.\./notebooks/\w+\.)html"', r'\1xhtml"', context.get("body", ""))
+    """Say of Chinese words that they are Chinese, for voices that read aloud and for the font; make an EPUB valid."""
+    if app.builder.name == "epub":  # XML: names of characters that only HTML has; and a file that comes too late for it
+        body = re.sub(r'(<a href="\.\./notebooks/\w+\.)html"', r'\1xhtml"', context.get("body", ""))
+        context["body"] = re.sub(r"&(?!(?:lt|gt|amp|quot);)\w+;", lambda match: html.unescape(match[0]), body)
+        context["css_files"] = [file for file in context["css_files"] if "mystnb" not in str(file.filename)]
     if CHINESE.search(context.get("body", "")):
         parts = re.split(r"(<[^>]*>)", context["body"])
         words = [p if i % 2 else CHINESE.sub(r'<span lang="zh">\g<0></span>', p) for i, p in enumerate(parts)]
