@@ -20,6 +20,7 @@ NB =
 CHAPTERS = $(NB)
 DIR =
 export TITLE =
+override TITLE := $(value TITLE)
 WORKERS = 1
 ARGS =
 OUT = build
@@ -104,7 +105,7 @@ clean:  ## delete results and caches (the environment stays: delete .venv by han
 workshop: setup  ## to teach: editions for learners and instructors, slides (CHAPTERS="01 02")
 	@exec $(PY) -m coursetools.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
 
-# TITLE reaches the shell in the environment, so that it may hold quotes.
+# TITLE reaches the shell in the environment and unexpanded, so that it may hold quotes and formulas.
 new: setup  ## for authors: a chapter to write into (NB=12 TITLE="A language model that answers")
 	@exec $(PY) -m coursetools.new "$(NB)" "$$TITLE" --out "$(OUT)"
 

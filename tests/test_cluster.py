@@ -279,6 +279,12 @@ def test_a_stranger_that_dawdles_is_sent_away(process, here):
     assert first.poll() is None
 
 
+def test_another_token_of_any_bytes():
+    """One that is not UTF-8 seals and opens like any other."""
+    code = "from groundup.cluster.links import _opened, _sealed; assert _opened(_sealed(b'hello')) == b'hello'"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "JOIN_TOKEN": os.fsdecode(b"\xe9")})
+
+
 def test_another_token_is_sent_away(process, here, monkeypatch):
     monkeypatch.setenv("JOIN_TOKEN", "secret")
     first = process(here, 0, 2, seconds=4)
@@ -423,7 +429,7 @@ def test_the_command_prints_lines_of_process_0_and_the_cause(tmp_path):
     script = tmp_path / "fails.py"
     script.write_text(
         "import os, sys; print(os.environ['KERAS_BACKEND'], sys.argv[1:])\n"
-        "raise SystemExit('enough' if os.environ['PROCESS_ID'] == '1' else 0)"
+        "raise SystemExit('enough.' if os.environ['PROCESS_ID'] == '1' else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-m", "groundup.cluster", "2", tmp_path / "logs", script, "a b", "--c"],

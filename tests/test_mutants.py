@@ -114,6 +114,17 @@ def test_a_verdict_stays_when_the_mutant_is_tried_again(chapter):
     assert mutants.load() == rows
 
 
+def test_a_shorter_run_takes_away_no_verdicts_on_the_same_code(chapter):
+    mutants.main(["11", "--limit", "3"])
+    rows = [dict(row, verdict="" if row["noticed"] else "because") for row in mutants.load()]
+    mutants.save(rows)
+    mutants.main(["11", "--limit", "1"])
+    assert mutants.load() == rows
+    mutants.save([dict(row, code="of old") for row in rows])
+    mutants.main(["11", "--limit", "1"])
+    assert len(mutants.load()) == 1
+
+
 def test_a_chapter_that_fails_unchanged_is_refused(chapter, capsys):
     chapter.cells.insert(2, nbformat.v4.new_code_cell("1 / 0"))
     nbformat.write(chapter, notebook.NOTEBOOKS / "11_squares.ipynb")

@@ -118,6 +118,7 @@ def code_with(*words):
         ("EPOCHS", 0, "EPOCHS is 0: give it 1 or more"),
         ("DATA_DIR", "one", "has one class, 'cats'"),
         ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
+        ("PREDICT_DIR", ".", "would lie in PREDICT_DIR, .; give another OUT"),
         ("GROUP", "(", "GROUP is '(', which is no regular expression"),
         ("GROUP_TABLE", "nowhere.csv", "nowhere.csv cannot be read"),
         ("FOLDS", 1, "it needs to be a whole number of parts, 2 or more"),
@@ -134,7 +135,7 @@ def test_faults_are_found_before_the_training(photos, tmp_path, monkeypatch, par
         "claims = check",
         "image_folder.scan(",
         "write_manifest",
-        "PREDICT_DIR and",
+        "new.is_dir()",
         "load(scan)",
         "folds = ",
     )

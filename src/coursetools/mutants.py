@@ -543,7 +543,13 @@ def chapter(path, minutes, seed, limit):
         try_all(found[:limit], sources, wanted, 3 * seconds + 10, minutes, tell)
     finally:
         if rows:
-            save([row for row in kept if row["chapter"] != number] + rows)
+            again = {(row["cell"], row["change"]) for row in rows}
+            others = [  # what was tried before stays, with its verdicts, if it is of the same code
+                row
+                for row in kept
+                if row["chapter"] != number or (row["code"] == code and (row["cell"], row["change"]) not in again)
+            ]
+            save(others + rows)
     tried, *_, equivalent, share = counts(rows)
     said = f"{tried} of {len(found)} tried, {equivalent} equivalent, {100 * share:.0f} % of the others noticed"
     print(f"{path.stem}: {said}", flush=True)

@@ -193,7 +193,7 @@ def _receive(link, most=None, until=None):
 
 def _sealed(content):
     """A message with its HMAC under the secret JOIN_TOKEN in front: who does not know the token cannot make one."""
-    return hmac.digest(os.environ.get("JOIN_TOKEN", "").encode(), content, "sha256") + content
+    return hmac.digest(os.fsencode(os.environ.get("JOIN_TOKEN", "")), content, "sha256") + content
 
 
 def _opened(message):
