@@ -145,6 +145,7 @@ def test_formulas_are_set_and_pictures_say_what_they_show(pages):
     for path, page in pages.items():
         assert "$" not in "".join(page.text), f"{path.name}: a formula is left as it was written"
         assert "as-written" not in page.source
+        assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", page.source), f"{path.name}: a sign that no page may hold"
     chapters = [page for path, page in pages.items() if re.match(r"\d\d_", path.name)]
     assert len(chapters) == len(docs.chapters()) and sum(page.tags["math"] for page in chapters) > 1500
     for page in chapters:

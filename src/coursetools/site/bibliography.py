@@ -92,9 +92,10 @@ def page(found, cited):
         found: as `entries` returns it.
         cited: {key: [(words, address) of where it is cited]}.
     """
-    lines = ["# Bibliography", "", f"The {len(found)} works that the chapters name, by author."]
-    lines += ["Each entry says which chapters name it. [As BibTeX](docs/references.bib).", ""]
+    lines = ["# Bibliography", "", f"The {len(found)} works that the chapters and the errata name, by author."]
+    lines += ["Each entry says where. [As BibTeX](docs/references.bib).", ""]
     for key, entry in sorted(found.items(), key=lambda item: (plain(label(item[1])), item[0])):
         places = ", ".join(f"[{words}]({address})" for words, address in cited.get(key, []))
-        lines += [f"{{#ref-{key.lower()} .reference}}", f"{shown(entry)} *Named in {places}.*", ""]
+        named = f" *Named in {places}.*" if places else ""
+        lines += [f"{{#ref-{key.lower()} .reference}}", f"{shown(entry)}{named}", ""]
     return "\n".join(lines)

@@ -231,7 +231,7 @@ class Links(SphinxTransform):
                 std.anonlabels[label] = (self.env.docname, label)
                 std.labels[label] = (self.env.docname, label, first)
             for head, entry in zip(heads, row.children, strict=False):
-                if len(heads) >= 3 and head and entry.children:
+                if len(heads) >= 3 and head and entry.astext():
                     entry.children[0].insert(0, nodes.inline("", head, classes=["cell-head"]))
         table["classes"] += ["named"] if named else []
         if self.env.docname in ("docs/errata", "docs/sources_checked", "docs/teaching"):
@@ -250,11 +250,13 @@ class Lazy(SphinxTransform):
 
 def finish(app, name, template, context, doctree):
     """Say of Chinese words that they are Chinese, for voices that read aloud and for the font; make an EPUB valid."""
+    # A network that writes may write signs that no page may hold.
+    context["body"] = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", context.get("body", ""))
     if app.builder.name == "epub":  # XML: names of characters that only HTML has; and a file that comes too late for it
-        body = re.sub(r'(<a href="\.\./notebooks/\w+\.)html"', r'\1xhtml"', context.get("body", ""))
+        body = re.sub(r'(<a href="\.\./notebooks/\w+\.)html"', r'\1xhtml"', context["body"])
         context["body"] = re.sub(r"&(?!(?:lt|gt|amp|quot);)\w+;", lambda match: html.unescape(match[0]), body)
         context["css_files"] = [file for file in context["css_files"] if "mystnb" not in str(file.filename)]
-    if CHINESE.search(context.get("body", "")):
+    if CHINESE.search(context["body"]):
         parts = re.split(r"(<[^>]*>)", context["body"])
         words = [p if i % 2 else CHINESE.sub(r'<span lang="zh">\g<0></span>', p) for i, p in enumerate(parts)]
         context["body"] = "".join(words)

@@ -296,7 +296,11 @@ def proven(about):
         for name, bound, values in measured:
             numbers = sorted(v for v in values.values() if not math.isnan(v))
             shown = [number(statistics.median(numbers)), number(numbers[0]), number(numbers[-1])]
-            bound = "among the seeds of a record" if bound == "among" else bound.replace(">=", "≥").replace("<=", "≤")
+            bound = (
+                "among the seeds of a record"
+                if bound == "among"
+                else bound.replace(">= ", "≥\u00a0").replace("<= ", "≤\u00a0")
+            )
             part.append(f"| {cell(name)} | {bound} | {' | '.join(shown)} |")
         part += ["", f"`````{{folded}} {len(held)} claims of another kind, which held with every seed"]
         part += [
@@ -375,7 +379,8 @@ def front(readme, about):
     for number, path in about.chapters.items():
         will = re.search(r"\*\*You will\*\* (.+)", docs.markdown(path)[0])[1]
         lines.append(f"- **{about.link(number)}.** You will {will}")
-    lines += ["", "To look things up: {ref}`the index <genindex>` and {ref}`the search <search>`.", ""]
+    look_up = "To look things up: {ref}`the index <genindex>` and {ref}`the search <search>`."
+    lines += ["", "```{only} not epub", look_up, "```", ""]
     look = "proven glossary notation concept_map figures errata references_errata sources_checked mutants".split()
     trees = {
         "Chapters": [f"notebooks/{path.stem}" for path in about.chapters.values()],
