@@ -1,10 +1,7 @@
 """The pages, and parts of pages, that are made from the chapters, from tables and from records."""
 
-import ast
 import csv
 import functools
-import importlib
-import inspect
 import math
 import re
 import statistics
@@ -156,25 +153,6 @@ def glossary(content):
         table = []
         lines.append(re.sub(r"^The terms of", "The terms, in English and in Chinese, of", line))
     return "\n".join(lines)
-
-
-def hints(exercise):
-    """What the grader of an exercise says of typical mistakes, as lines of a list; [] where it says it in code.
-
-    Args:
-        exercise: str such as "04.2".
-    """
-    module = importlib.import_module(f"groundup.exercises.ch{exercise[:2]}")
-    grader = module.GRADERS[exercise]
-    if hasattr(grader, "cases"):
-        cases = list(grader.cases())
-        said = [hint for case in cases[:1] for _, hint in case.wrong]
-        said += [case.otherwise for case in cases[:1]]
-    else:
-        calls = [n for n in ast.walk(ast.parse(inspect.getsource(grader))) if isinstance(n, ast.Call)]
-        said = [n.args[0].value for n in calls if ast.unparse(n.func) == "Hint" and isinstance(n.args[0], ast.Constant)]
-    said = [re.sub(r",? (?:got|not) \{got[^}]*\}", "", hint) for hint in said if isinstance(hint, str)]
-    return [f"- {reference.escaped(hint)}" for hint in dict.fromkeys(said) if "{" not in hint]
 
 
 KINDS = ("incomplete", "out of date", "right as printed")

@@ -5,6 +5,8 @@ A function's page says which chapters use it; a chapter's page says what it uses
 
 import ast
 import functools
+import importlib
+import inspect
 import re
 
 from coursetools import notebook
@@ -119,6 +121,25 @@ def markdown(docstring):
 def derived(text):
     """Mentions of chapters in a docstring as links: "notebooks/02" is chapter 02."""
     return re.sub(r"\bnotebooks/(\d\d)\b", r"chapter \1", text)
+
+
+def hints(exercise):
+    """What the grader of an exercise says of typical mistakes, as lines of a list; [] where it says it in code.
+
+    Args:
+        exercise: str such as "04.2".
+    """
+    module = importlib.import_module(f"groundup.exercises.ch{exercise[:2]}")
+    grader = module.GRADERS[exercise]
+    if hasattr(grader, "cases"):
+        cases = list(grader.cases())
+        said = [hint for case in cases[:1] for _, hint in case.wrong]
+        said += [case.otherwise for case in cases[:1]]
+    else:
+        calls = [n for n in ast.walk(ast.parse(inspect.getsource(grader))) if isinstance(n, ast.Call)]
+        said = [n.args[0].value for n in calls if ast.unparse(n.func) == "Hint" and isinstance(n.args[0], ast.Constant)]
+    said = [re.sub(r",? (?:got|not) \{got[^}]*\}", "", hint) for hint in said if isinstance(hint, str)]
+    return [f"- {escaped(hint)}" for hint in dict.fromkeys(said) if "{" not in hint]
 
 
 def entry(node, name, used, level=0):

@@ -62,7 +62,7 @@ def markdown_cell(source, number, entries):
     source = re.sub(r"(?m)^## (.+)$", lambda m: f"(s-{number}-{slug(m[1])})=\n{m[0]}", source)
     source = re.sub(r"(?m)^(?=\*Figure (\d\d)\.(\d+)\.\*)", lambda m: f"{{#figure-{m[1]}-{m[2]} .caption}}\n", source)
     exercise = re.match(rf"\*\*({number}\.\d+)\*\* \(", source)
-    if exercise and (said := made.hints(exercise[1])):
+    if exercise and (said := reference.hints(exercise[1])):
         source += "\n\n`````{folded} Hints, for typical mistakes\n" + "\n".join(said) + "\n`````"
     if "## Further reading" in source:
         lines = source.splitlines()
