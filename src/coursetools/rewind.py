@@ -80,7 +80,7 @@ class Snapshot:
             self.undo.append((_reseed, thing, copy.deepcopy(thing.bit_generator.state)))
         elif isinstance(thing, random.Random):
             self.undo.append((kind.setstate, thing, thing.getstate()))
-        elif kind.__name__ in ("ResourceVariable", "UninitializedVariable"):
+        elif any(each.__name__ == "BaseResourceVariable" for each in kind.__mro__):
             with contextlib.suppress(Exception):  # one without a value yet
                 self.undo.append((kind.assign, thing, thing.numpy()))
         elif isinstance(thing, types.MethodType):
