@@ -215,11 +215,9 @@ def test_pictures_far_from_what_was_learned_are_unsure():
     folds = [(np.arange(120)[np.arange(120) % 4 != k], np.arange(120)[np.arange(120) % 4 == k]) for k in range(4)]
     space = {"np": np, "features": features, "labels": labels, "classes": ["a", "b", "c"], "pretrained": True}
     space |= {"folds": folds, "claims": check.values_only}
+    space |= {"sure": np.linspace(0.5, 0.99, 50), "right": np.arange(50) >= 5}
     exec("from sklearn.linear_model import LogisticRegression", space)
     for cell in code_with("def learn_head", "def logits_of", "def strangers_marked"):
         exec(cell, space)
     assert space["strangers_marked"](2) > 0.9  # between the two others: neither is likely
-    (limit_cell,) = code_with("limit = np.quantile")
-    space |= {"sure": np.linspace(0.5, 0.99, 50), "right": np.arange(50) >= 5}
-    exec(limit_cell, space)
     assert (space["sure"] < space["limit"]).sum() == 5 and space["unsure_right"] == 0 and space["sure_right"] == 1
