@@ -165,7 +165,7 @@ class SmolLM(keras.Model):
         cache = self.empty_cache(*tokens.shape) if cache is None else cache
         x, kept = self.tokens(tokens), []
         for block, before in zip(self.blocks, cache, strict=True):
-            x, after = block(x, before, at)
+            x, after = block(x, cache=before, at=at)
             kept.append(after)
         return self.norm(x), kept
 
@@ -189,7 +189,7 @@ class Chat:
         self.model, self.places = SmolLM(file), places
 
         def step(tokens, cache, at, last):
-            x, cache = self.model(tokens, cache, at)
+            x, cache = self.model(tokens, cache=cache, at=at)
             return self.model.logits(x[:, last])[0], cache
 
         self.step = tf.function(step, autograph=False, jit_compile=True)  # compiled for PIECE tokens, and for one
@@ -281,7 +281,7 @@ class Chat:
                     ops.slice_update(new, (0, 0, 0, 0, 0), ops.repeat(old, len(some), axis=1))
                     for new, old in zip(wide, cache, strict=True)
                 ]
-            x, _ = self.model(tokens, wide, begins)
+            x, _ = self.model(tokens, cache=wide, at=begins)
             for row, i in enumerate(some):
                 end, targets = len(rows[i]) - 1 - begins, rows[i][-last[i] :]
                 logits = self.model.logits(x[row, end - last[i] : end])
