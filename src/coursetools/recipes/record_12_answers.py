@@ -25,23 +25,23 @@ from tokenizers import Tokenizer
 
 NAMES = [
     "FORMS",
-    "right",
+    "is_right",
     "questions",
-    "kinds",
+    "question_kinds",
     "ALLOWED",
     "LABELS",
     "review_prompt",
-    "words",
+    "label_tokens",
     "EMPTY",
-    "repeated",
+    "random_twice",
     "LEFT_OUT",
     "passages",
-    "folder",
-    "chapters",
-    "pieces",
-    "vectors",
-    "read",
-    "ask",
+    "course_folder",
+    "chapter_paths",
+    "all_passages",
+    "sentence_vectors",
+    "with_heading",
+    "course_prompt",
     "ORDER",
     "MENTION",
     "GUARD",
@@ -120,7 +120,7 @@ def asked():
         if form == "chat template":
             for i, (row, (text, nats)) in enumerate(zip(questions.answers, replies, strict=True)):
                 found[f"reply {i}: nats per token"] = nats
-                found[f"reply {i}: right"] = chapter["right"](text, row["answers"], row["wrong"])
+                found[f"reply {i}: right"] = chapter["is_right"](text, row["answers"], row["wrong"])
     rows = [row for row in questions.answers if row["kind"] in ("fact", "rarer fact", "invented thing")]
     system = f"{smollm.SYSTEM}. {chapter['ALLOWED']}"
     replies = greedy([chat.prompt([("user", row["question"])], system) for row in rows])
@@ -132,7 +132,7 @@ def asked():
 def count_kinds(found, name, rows, replies):
     """Add the number of right replies of each kind, and print what was said."""
     for row, (text, nats) in zip(rows, replies, strict=True):
-        hit = chapter["right"](text, row["answers"], row["wrong"])
+        hit = chapter["is_right"](text, row["answers"], row["wrong"])
         key = f"{name}, {row['kind']}: right"
         found[key] = found.get(key, 0) + hit
         print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r} | {nats:.2f}", flush=True)
@@ -140,14 +140,16 @@ def count_kinds(found, name, rows, replies):
 
 def located():
     """For each question about the course: the best passage, the right one, and the right one's rank from 1."""
-    pieces, vectors = chapter["pieces"], chapter["vectors"]
-    known = vectors([chapter["read"](piece) for piece in pieces])
+    pieces, vectors = chapter["all_passages"], chapter["sentence_vectors"]
+    known = vectors([chapter["with_heading"](piece) for piece in pieces])
     found = []
     for row, q in zip(questions.course, vectors([row["question"] for row in questions.course]), strict=True):
         order = np.argsort(-(known @ q))
         place = row["chapter"], row["section"]
         ranks = [
-            r for r, i in enumerate(order) if pieces[i][:2] == place and chapter["right"](pieces[i][2], row["answers"])
+            r
+            for r, i in enumerate(order)
+            if pieces[i][:2] == place and chapter["is_right"](pieces[i][2], row["answers"])
         ]
         found.append((pieces[order[0]][2], pieces[order[ranks[0]]][2], ranks[0] + 1))
     return found
@@ -158,17 +160,19 @@ def documents():
     found, places = {}, located()
     for k in (1, 3, 10):
         found[f"retriever: right passage among the first {k}"] = sum(rank <= k for *_, rank in places)
-    found["passages"] = len(chapter["pieces"])
+    found["passages"] = len(chapter["all_passages"])
     for source, given in {
         "no passage": [None] * 30,
         "retrieved passage": [best for best, _, _ in places],
         "right passage": [good for _, good, _ in places],
     }.items():
         rows = [{**row, "kind": source, "wrong": ""} for row in questions.course]
-        replies = greedy([chapter["ask"](row["question"], text) for row, text in zip(rows, given, strict=True)])
+        replies = greedy(
+            [chapter["course_prompt"](row["question"], text) for row, text in zip(rows, given, strict=True)]
+        )
         count_kinds(found, "course", rows, replies)
         if source == "retrieved passage":
-            hits = [chapter["right"](text, row["answers"]) for row, (text, _) in zip(rows, replies, strict=True)]
+            hits = [chapter["is_right"](text, row["answers"]) for row, (text, _) in zip(rows, replies, strict=True)]
             first = [rank == 1 for *_, rank in places]
             found["course, retrieved and it was the right one: right"] = sum(np.logical_and(hits, first))
     return found
@@ -214,7 +218,7 @@ def scores(examples, sentences, batch=16):
         tokens = np.array([row + [0] * (len(prompts[some[-1]]) - same - len(row)) for row in rows])
         cache = [tf.repeat(each, len(some), axis=1) for each in caches]
         logits, _ = step(tokens, cache, same, [len(row) - 1 for row in rows])
-        (no,), (yes,) = chapter["words"]
+        (no,), (yes,) = chapter["label_tokens"]
         found[some] = logits.numpy()[:, yes] - logits.numpy()[:, no]
     return found
 
@@ -277,10 +281,10 @@ def drawn(seed):
     for k in (1, 4):
         judged(found, f"{k} shots", examples[:k])
     found["4 shots: positive examples"] = sum(label for _, label in examples)
-    rows = chapter["repeated"](chat.tokenizer, COPIES, rng)
+    rows = chapter["random_twice"](chat.tokenizer, COPIES, rng)
     along(found, "SmolLM2", np.mean(chat.nats(rows), axis=0))
     network, tokenizer = austen()
-    rows = np.array(chapter["repeated"](tokenizer, COPIES, rng))
+    rows = np.array(chapter["random_twice"](tokenizer, COPIES, rng))
     p = keras.ops.log_softmax(network(rows[:, :-1])).numpy()
     nats = -np.take_along_axis(p, rows[:, 1:, None], axis=2)[:, :, 0]
     along(found, "chapter 08's GPT", nats.mean(axis=0))
