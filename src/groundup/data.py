@@ -97,7 +97,8 @@ def load(name):
             "questions".
 
     Returns:
-        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, Questions, or for austen a dict: name of a novel -> its text.
+        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, Questions, or for austen a dict: name of a novel ->
+        its text.
 
     Raises:
         DataError: no such set, or a file of it is missing or changed; the message says how to mend it.

@@ -145,7 +145,7 @@ def located():
     found = []
     for row, q in zip(questions.course, vectors([row["question"] for row in questions.course]), strict=True):
         order = np.argsort(-(known @ q))
-        place = row["chapter"], row["section"]
+        place, right = (row["chapter"], row["section"]), chapter["is_right"]
         ranks = [
             r
             for r, i in enumerate(order)
