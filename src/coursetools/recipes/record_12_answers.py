@@ -146,11 +146,7 @@ def located():
     for row, q in zip(questions.course, vectors([row["question"] for row in questions.course]), strict=True):
         order = np.argsort(-(known @ q))
         place, right = (row["chapter"], row["section"]), chapter["is_right"]
-        ranks = [
-            r
-            for r, i in enumerate(order)
-            if pieces[i][:2] == place and chapter["is_right"](pieces[i][2], row["answers"])
-        ]
+        ranks = [r for r, i in enumerate(order) if pieces[i][:2] == place and right(pieces[i][2], row["answers"])]
         found.append((pieces[order[0]][2], pieces[order[ranks[0]]][2], ranks[0] + 1))
     return found
 
