@@ -48,7 +48,7 @@ NAMES = [
     "injected",
     "CASES",
 ]
-TESTED, TOKENS, COPIES, LONG, BIN, NEAR = 200, 32, 64, 10240, 512, 1024
+TESTED, TOKENS, COPIES, LONG, BIN, NEAR = 100, 24, 64, 10240, 512, 1024
 chat = smollm.load()
 bert_tokenizer, backbone = bert.load()
 given = {"chat": chat, "bert_tokenizer": bert_tokenizer, "backbone": backbone}
@@ -138,6 +138,7 @@ def count_kinds(found, name, rows, replies):
         print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r} | {nats:.2f}", flush=True)
 
 
+@functools.cache
 def located():
     """For each question about the course: the best passage, the right one, and the right one's rank from 1."""
     pieces, vectors = chapter["all_passages"], chapter["sentence_vectors"]
