@@ -2,8 +2,7 @@
 
 What the language model makes of the questions in data/questions, of chapter 09's film reviews and of repeated random
 words, with the chapter's own prompts and verdicts. Greedy replies depend on no seed; they are in the parts that PARTS
-names by numbers that are no seeds. Seeds 1 to 5 draw the examples of the prompts and the random words. Prompts of equal
-length are computed together, which the chapter does one by one.
+names by numbers that are no seeds. Seeds 1 to 5 draw the examples of the prompts and the random words.
 """
 
 import contextlib
@@ -48,7 +47,9 @@ NAMES = [
     "injected",
     "CASES",
 ]
-TESTED, TOKENS, COPIES, LONG, BIN, NEAR = 100, 24, 64, 10240, 1024, 512
+TESTED, COPIES, LONG, BIN, NEAR = 100, 64, 10240, 1024, 512
+TOKENS, SUM_TOKENS = 24, 64  # of a reply; the model likes to explain a sum first
+KNOWN = ("fact", "rarer fact", "invented thing")  # kinds for which it is asked how sure a reply is
 chat = smollm.load()
 bert_tokenizer, backbone = bert.load()
 given = {"chat": chat, "bert_tokenizer": bert_tokenizer, "backbone": backbone}
@@ -67,65 +68,41 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-def greedy(prompts, tokens=TOKENS, stop=(smollm.END,), batch=16):
-    """For each prompt, a list of ids, its reply, str, and the mean nats of its tokens, the closing mark included."""
-    found = [None] * len(prompts)
-    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    while by_length:
-        some = [i for i in by_length[:batch] if len(prompts[i]) == len(prompts[by_length[0]])]
-        by_length, at = by_length[len(some) :], len(prompts[some[0]])
-        texts, nats, open_ = [[] for _ in some], [[] for _ in some], np.full(len(some), True)
-        new, where = np.array([prompts[i] for i in some]), 0
-        cache = chat.model.empty_cache(len(some), at + tokens)
-        for _ in range(tokens):
-            logits, cache = step(new, cache, where, [new.shape[1] - 1] * len(some))
-            p, where = log_softmax(logits), at + len(texts[0])
-            new = p.argmax(axis=1)[:, None]
-            for row, token in enumerate(new[:, 0]):
-                if open_[row]:
-                    nats[row].append(-p[row, token])
-                    open_[row] = token not in stop
-                texts[row].append(int(token) if open_[row] else None)
-            if not open_.any():
-                break
-        for row, i in enumerate(some):
-            text = chat.text([token for token in texts[row] if token is not None])
-            found[i] = text, float(np.mean(nats[row]))
+def replies(prompts, tokens=TOKENS):
+    """Greedy replies: list of (text, ids with the closing mark if it came)."""
+    found = []
+    for ids, most in zip(prompts, np.broadcast_to(tokens, len(prompts)), strict=True):
+        new = list(chat.generate(ids, tokens=int(most)))
+        found.append((chat.text(new), new + [smollm.END] * (len(new) < most)))
     return found
-
-
-def one_by_one(prompts):
-    """As `greedy`, for prompts of which no two are equally long, and without the nats."""
-    return [(chat.text(list(chat.generate(ids, tokens=TOKENS))), np.nan) for ids in prompts]
 
 
 def asked():
-    """The questions with known answers, in each form; in the template also with the permission not to know."""
-    found = {}
-    for form, ids_of in chapter["FORMS"].items():
-        replies = greedy([ids_of(row["question"]) for row in questions.answers])
-        if form != "chat template":  # the first line that holds something; then it goes on to other questions
-            replies = [(text.strip().split("\n")[0], nats) for text, nats in replies]
-        count_kinds(found, form, questions.answers, replies)
-        if form == "chat template":
-            for i, (row, (text, nats)) in enumerate(zip(questions.answers, replies, strict=True)):
-                found[f"reply {i}: nats per token"] = nats
-                found[f"reply {i}: right"] = chapter["is_right"](text, row["answers"], row["wrong"])
-    rows = [row for row in questions.answers if row["kind"] in ("fact", "rarer fact", "invented thing")]
+    """The questions with known answers in two forms; in the template also with the permission not to know."""
+    found, rows = {}, questions.answers
+    prompts = [chapter["FORMS"]["chat template"](row["question"]) for row in rows]
+    said = replies(prompts, [SUM_TOKENS if row["kind"].startswith("sum") else TOKENS for row in rows])
+    count_kinds(found, "chat template", rows, [text for text, _ in said])
+    some = [i for i, row in enumerate(rows) if row["kind"] in KNOWN]
+    nats = chat.nats([prompts[i] + said[i][1] for i in some], [len(said[i][1]) for i in some])
+    for i, each in zip(some, nats, strict=True):
+        found[f"reply {i}: nats per token"] = each.mean()
+        found[f"reply {i}: right"] = chapter["is_right"](said[i][0], rows[i]["answers"])
+    said = replies([chapter["FORMS"]["question form"](row["question"]) for row in rows])
+    count_kinds(found, "question form", rows, [(text.strip() + "\n").split("\n")[0] for text, _ in said])
     system = f"{smollm.SYSTEM}. {chapter['ALLOWED']}"
-    replies = greedy([chat.prompt([("user", row["question"])], system) for row in rows])
-    found["allowed not to know, facts: says so"] = sum("not know" in text.lower() for text, _ in replies[:32])
-    count_kinds(found, "allowed not to know", rows, replies)
+    said = replies([chat.prompt([("user", rows[i]["question"])], system) for i in some])
+    count_kinds(found, "allowed not to know", [rows[i] for i in some], [text for text, _ in said])
     return found
 
 
-def count_kinds(found, name, rows, replies):
+def count_kinds(found, name, rows, texts):
     """Add the number of right replies of each kind, and print what was said."""
-    for row, (text, nats) in zip(rows, replies, strict=True):
+    for row, text in zip(rows, texts, strict=True):
         hit = chapter["is_right"](text, row["answers"], row["wrong"])
         key = f"{name}, {row['kind']}: right"
         found[key] = found.get(key, 0) + hit
-        print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r} | {nats:.2f}", flush=True)
+        print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r}", flush=True)
 
 
 @functools.cache
@@ -155,10 +132,10 @@ def documents():
     }.items():
         rows = [{**row, "kind": source, "wrong": ""} for row in questions.course]
         prompts = [chapter["course_prompt"](row["question"], text) for row, text in zip(rows, given, strict=True)]
-        replies = one_by_one(prompts)
-        count_kinds(found, "course", rows, replies)
+        texts = [text for text, _ in replies(prompts)]
+        count_kinds(found, "course", rows, texts)
         if source == "retrieved passage":
-            hits = [chapter["is_right"](text, row["answers"]) for row, (text, _) in zip(rows, replies, strict=True)]
+            hits = [chapter["is_right"](text, row["answers"]) for row, text in zip(rows, texts, strict=True)]
             first = [rank == 1 for *_, rank in places]
             found["course, retrieved and it was the right one: right"] = sum(np.logical_and(hits, first))
     return found
@@ -172,10 +149,9 @@ def orders():
             chapter["injected"](row["question"], good, **way)
             for row, (_, good, _) in zip(questions.course, places, strict=True)
         ]
-        replies = one_by_one(prompts)
-        rows = [{**row, "kind": case, "wrong": ""} for row in questions.course]
-        count_kinds(found, "injection", rows, replies)
-        found[f"injection, {case}: banana"] = sum("banana" in text.lower() for text, _ in replies)
+        texts = [text for text, _ in replies(prompts)]
+        count_kinds(found, "injection", [{**row, "kind": case, "wrong": ""} for row in questions.course], texts)
+        found[f"injection, {case}: banana"] = sum("banana" in text.lower() for text in texts)
     return found
 
 
