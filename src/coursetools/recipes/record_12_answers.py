@@ -89,11 +89,23 @@ def asked():
         found[f"reply {i}: nats per token"] = each.mean()
         found[f"reply {i}: right"] = chapter["is_right"](said[i][0], rows[i]["answers"])
     said = replies([chapter["FORMS"]["question form"](row["question"]) for row in rows])
-    count_kinds(found, "question form", rows, [(text.strip() + "\n").split("\n")[0] for text, _ in said])
+    texts = [(text.strip() + "\n").split("\n")[0] for text, _ in said]
+    count_kinds(found, "question form", rows, texts)
+    found["question form: pairs in which a not changes nothing"] = unmoved(rows, texts)
     system = f"{smollm.SYSTEM}. {chapter['ALLOWED']}"
     said = replies([chat.prompt([("user", rows[i]["question"])], system) for i in some])
     count_kinds(found, "allowed not to know", [rows[i] for i in some], [text for text, _ in said])
     return found
+
+
+def unmoved(rows, texts):
+    """In how many choices one word is named, and the same one when the question has a not."""
+    named = {"choice": [], "negated choice": []}
+    for row, text in zip(rows, texts, strict=True):
+        if row["kind"] in named:
+            both = sorted((row["answers"], row["wrong"]))
+            named[row["kind"]].append([word for word in both if chapter["is_right"](text, word)])
+    return sum(one == two and len(one) == 1 for one, two in zip(*named.values(), strict=True))
 
 
 def count_kinds(found, name, rows, texts):
