@@ -31,7 +31,14 @@ CHANGES = {
     "GQA": {"keys": KEYS},
     "all four": {"rms": True, "rope": True, "gated": True, "keys": KEYS},
 }
-CHOSEN = {}  # what seed 0 found
+CHOSEN = {
+    "chapter 08's block": 0.003,
+    "RMSNorm": 0.003,
+    "RoPE": 0.006,
+    "SwiGLU": 0.006,
+    "GQA": 0.003,
+    "all four": 0.003,
+}  # what seed 0 found
 
 
 def dense(units, deviation):
