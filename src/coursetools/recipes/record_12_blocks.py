@@ -4,7 +4,8 @@ Chapter 08's GPT, two blocks of width 96, and the same with one part exchanged f
 with all of them exchanged. The hidden width of the MLP is chosen so that all have as many parameters as the first, as
 nearly as a whole number allows. Data, batches, schedule and optimizer are those of chapter 08. Seed 0 tries peaks of
 the learning rate for each network, by bits on the validation novel; seeds 1 to 5 are compared, each network at its own
-best peak, with the same batches. Bits are per character, on a quarter of the validation novel.
+best peak, with the same batches. Bits are per character, on a quarter of the validation novel. The
+course comes without this record.
 """
 
 import contextlib
