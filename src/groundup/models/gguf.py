@@ -46,7 +46,9 @@ class _Cursor:
 
     def take(self, size):
         if size > len(self.content) - self.at:
-            raise GgufError(f"At byte {self.at} {size:,} bytes are announced, and {len(self.content) - self.at:,} left.")
+            raise GgufError(
+                f"At byte {self.at} {size:,} bytes are announced, and {len(self.content) - self.at:,} left."
+            )
         self.at += size
         return self.content[self.at - size : self.at]
 

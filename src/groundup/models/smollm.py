@@ -22,7 +22,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from . import gguf
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-SIZE, SHA256 = 98_362_432, "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SIZE = 98_362_432
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its chat template begins with
 START, END = 1, 2  # tokens around each message, <|im_start|> and <|im_end|>
 PIECE = 64  # tokens of a prompt that one step reads
@@ -183,7 +184,10 @@ class Chat:
         words = file.metadata["tokenizer.ggml.tokens"]
         pairs = [tuple(pair.split(" ")) for pair in file.metadata["tokenizer.ggml.merges"]]
         self.tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, pairs))
-        digits, letters = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+        digits, letters = (
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        )
         self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, letters])
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
