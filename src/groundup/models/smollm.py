@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
 from . import gguf
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
