@@ -46,9 +46,8 @@ class _Cursor:
 
     def take(self, size):
         if size > len(self.content) - self.at:
-            raise GgufError(
-                f"At byte {self.at} {size:,} bytes are announced, and {len(self.content) - self.at:,} left."
-            )
+            left = len(self.content) - self.at
+            raise GgufError(f"At byte {self.at} the file announces {size:,} bytes more, and has {left:,}.")
         self.at += size
         return self.content[self.at - size : self.at]
 

@@ -12,7 +12,6 @@ module imports Keras.
 
 import hashlib
 import importlib.util
-import os
 from pathlib import Path
 
 import keras
@@ -84,7 +83,7 @@ class Block(layers.Layer):
     """x + attention(norm(x)), then x + down(silu(gate) * up) of norm(x); keys and values are shared by groups of heads.
 
     Args:
-        width, heads, groups, hidden: ints; features of a token, query heads, heads of keys and values, units of the MLP.
+        width, heads, groups, hidden: ints; features of a token, query heads, heads of keys and values, MLP units.
         base, epsilon: floats, of the rotation and of the norms.
     """
 
@@ -185,11 +184,8 @@ class Chat:
         words = file.metadata["tokenizer.ggml.tokens"]
         pairs = [tuple(pair.split(" ")) for pair in file.metadata["tokenizer.ggml.merges"]]
         self.tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, pairs))
-        digits, letters = (
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        )
-        self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, letters])
+        steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
 
@@ -272,7 +268,8 @@ class Chat:
         """
         last = [len(row) - 1 for row in rows] if last is None else np.broadcast_to(last, len(rows))
         begins = min(len(row) - n - 1 for row, n in zip(rows, last, strict=True))
-        begins = min(begins, len(os.path.commonprefix(rows)))
+        while any(row[:begins] != rows[0][:begins] for row in rows):
+            begins -= 1
         found, cache = [None] * len(rows), None
         if begins:
             _, cache = self.model(np.array([rows[0][:begins]], "int32"))
