@@ -26,7 +26,6 @@ SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its chat template begins with
 START, END = 1, 2  # tokens around each message, <|im_start|> and <|im_end|>
-PIECE = 64  # tokens of a prompt that one step reads
 
 
 class SmolError(RuntimeError):
@@ -113,9 +112,10 @@ class Block(layers.Layer):
     def attention(self, x, cache, at):
         batch, T, width = ops.shape(x)
         each, shared = width // self.heads, self.heads // self.groups
-        parts = ops.transpose(ops.reshape(self.qkv(x), (batch, T, -1, each)), (0, 2, 1, 3))
+        parts = ops.reshape(self.qkv(x), (batch, T, self.heads + 2 * self.groups, each))
+        parts = ops.transpose(parts, (0, 2, 1, 3))
         q, k, v = ops.split(parts, [self.heads, self.heads + self.groups], axis=1)  # (batch, heads or groups, T, each)
-        positions = at + ops.arange(T)
+        positions = ops.cast(at, "int32") + ops.arange(T, dtype="int32")
         q, k = rotate(q, positions, self.base), rotate(k, positions, self.base)
         cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([k, v]))
         q = ops.reshape(q, (batch, self.groups, shared * T, each))  # the heads of a group, one under the other
@@ -189,11 +189,13 @@ class Chat:
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
 
-        def step(tokens, cache, at, last):
+        def step(tokens, cache, at):
             x, cache = self.model(tokens, cache=cache, at=at)
-            return self.model.logits(x[:, last])[0], cache
+            return self.model.logits(x[:, -1])[0], cache
 
-        self.step = tf.function(step, autograph=False, jit_compile=True)  # compiled for PIECE tokens, and for one
+        number, empty = tf.TensorSpec((), "int32"), [tf.TensorSpec(c.shape) for c in self.model.empty_cache(1, places)]
+        # Compiled once, for any number of tokens; with jit_compile it is as fast for one token and slower for many.
+        self.step = tf.function(step, [tf.TensorSpec((1, None), "int32"), empty, number], autograph=False)
 
     def ids(self, text):
         """Tokens of a text. `<|im_end|>` in it is spelled in letters: a text cannot end a message."""
@@ -227,17 +229,14 @@ class Chat:
         """
         if not 0 < len(ids) < self.places:
             raise SmolError(f"{len(ids)} tokens, and there are places for 1 to {self.places - 1}: take a shorter text.")
-        cache, rng = self.model.empty_cache(1, self.places + PIECE), np.random.default_rng(seed)
-        for at in range(0, len(ids), PIECE):  # what pads the last piece is overwritten before it is looked at
-            piece = ids[at : at + PIECE]
-            padded = np.array([piece + [0] * (PIECE - len(piece))], "int32")
-            logits, cache = self.step(padded, cache, np.int32(at), np.int32(len(piece) - 1))
+        rng = np.random.default_rng(seed)
+        logits, cache = self.step([ids], self.model.empty_cache(1, self.places), 0)
         for at in range(len(ids), min(len(ids) + tokens, self.places)):
             token = draw(np.asarray(logits), temperature, rng)
             if token in stop:
                 return
             yield token
-            logits, cache = self.step(np.array([[token]], "int32"), cache, np.int32(at), np.int32(0))
+            logits, cache = self.step([[token]], cache, at)
 
     def stream(self, messages, system=SYSTEM, **options):
         """Yield an answer in pieces of text; options as for `generate`."""
