@@ -42,6 +42,7 @@ SOLUTIONS = {
     "12.2": decode,
     "12.3": turn,
     "12.4": nucleus,
+    "12.5": lambda log_p, blank: (log_p - blank).argmax(axis=1),
 }
 
 MISTAKES = [
@@ -64,4 +65,11 @@ MISTAKES = [
     ("12.4", lambda p, share: nucleus(p, share, less=1), "less than"),
     ("12.4", lambda p, share: nucleus(p, share, back=False), "order of p"),
     ("12.4", lambda p, share: np.where(p >= share, p, 0), "compared with the share"),
+    ("12.5", lambda log_p, blank: log_p.argmax(axis=1), "has no effect"),
+    ("12.5", lambda log_p, blank: (log_p - blank).argmin(axis=1), "not argmin"),
+    ("12.5", lambda log_p, blank: (log_p + blank).argmax(axis=1), "Divide by it"),
+    ("12.5", lambda log_p, blank: (log_p / blank).argmax(axis=1), "are logarithms"),
+    ("12.5", lambda log_p, blank: (np.exp(log_p) - np.exp(blank)).argmax(axis=1), "difference of probabilities"),
+    ("12.5", lambda log_p, blank: (log_p - log_p.mean(axis=0)).argmax(axis=1), "mean over the rows"),
+    ("12.5", lambda log_p, blank: np.arange(len(log_p)) % 2, "the classes should be"),
 ]

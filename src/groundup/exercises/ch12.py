@@ -137,4 +137,41 @@ def nucleus():
         )
 
 
-GRADERS = {"12.1": predictions, "12.2": decode_q8_0, "12.3": turn, "12.4": nucleus}
+@table
+def calibrated():
+    """12.5: answer(log_p (n, k), blank (k,)) returns the classes (n,), each divided by the empty input's."""
+    rng = np.random.default_rng(128)
+    for n, k in ((12, 3), (10, 4)):
+        blank = np.log(rng.dirichlet(np.full(k, 9.0))) - rng.uniform(1, 2)
+        blank[0] += 0.8  # the class that the model prefers before it has read anything
+        log_p = blank + rng.normal(size=(n, k)) * 1.5 - rng.uniform(0, 2, (n, 1))
+        right = (log_p - blank).argmax(axis=1)
+        p, q = np.exp(log_p), np.exp(blank)
+        yield Case(
+            (log_p, blank),
+            right,
+            [
+                (log_p.argmax(axis=1), "these are the classes without calibration: `blank` has no effect."),
+                (
+                    (log_p - blank).argmin(axis=1),
+                    "this takes the class that the text speaks against: argmax, not argmin.",
+                ),
+                ((log_p + blank).argmax(axis=1), "this multiplies with the answer to the empty input. Divide by it."),
+                (
+                    (log_p / blank).argmax(axis=1),
+                    "log_p and blank are logarithms: a quotient of probabilities is a difference of these.",
+                ),
+                (
+                    (p - q).argmax(axis=1),
+                    "this is a difference of probabilities. It should be a quotient, p / p of the empty input.",
+                ),
+                (
+                    (log_p - log_p.mean(axis=0)).argmax(axis=1),
+                    "this subtracts the mean over the rows. Subtract the answer to the empty input, `blank`.",
+                ),
+            ],
+            lambda got, right=right: f"the classes should be {right.tolist()}, not {got.astype(int).tolist()}.",
+        )
+
+
+GRADERS = {"12.1": predictions, "12.2": decode_q8_0, "12.3": turn, "12.4": nucleus, "12.5": calibrated}
