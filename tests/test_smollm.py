@@ -1,4 +1,4 @@
-"""groundup.models.smollm, on a model of two blocks: as in plain NumPy, cached, causal; weights refused in one sentence."""
+"""groundup.models.smollm, on a model of two blocks: as in plain NumPy, cached, causal; and weights refused in words."""
 
 import importlib.util
 from pathlib import Path
