@@ -266,7 +266,7 @@ class Chat:
             list of arrays (last,), in the order of the rows.
         """
         last = [len(row) - 1 for row in rows] if last is None else np.broadcast_to(last, len(rows))
-        begins = min(len(row) - n - 1 for row, n in zip(rows, last, strict=True))
+        begins = int(min(len(row) - n - 1 for row, n in zip(rows, last, strict=True)))
         while any(row[:begins] != rows[0][:begins] for row in rows):
             begins -= 1
         found, cache = [None] * len(rows), None
