@@ -68,8 +68,7 @@ def rotate(x, positions, base):
     """
     half = x.shape[-1] // 2
     angle = ops.cast(positions, "float32")[:, None] * base ** (-np.arange(half, dtype="float32") / half)  # (T, d / 2)
-    cosine, sine, pairs = ops.cos(angle), ops.sin(angle), ops.reshape(x, (*ops.shape(x)[:-1], half, 2))
-    first, second = pairs[..., 0], pairs[..., 1]
+    cosine, sine, first, second = ops.cos(angle), ops.sin(angle), x[..., ::2], x[..., 1::2]
     turned = ops.stack([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
     return ops.reshape(turned, ops.shape(x))
 
@@ -100,7 +99,7 @@ class Block(layers.Layer):
         self.built = True
 
     def call(self, x, cache, at):
-        """x (batch, T, width) at positions at, at + 1, …; returns the new x, and the cache with its keys and values.
+        """x (batch * T, width), tokens at positions at, at + 1, …; returns the new x, and the cache with their keys.
 
         The cache is (2, batch, groups, places, width / heads); its places before `at` hold the tokens before x.
         """
@@ -110,20 +109,19 @@ class Block(layers.Layer):
         return x + self.down(ops.silu(gate) * up), cache
 
     def attention(self, x, cache, at):
-        batch, T, width = ops.shape(x)
-        each, shared = width // self.heads, self.heads // self.groups
-        parts = ops.reshape(self.qkv(x), (batch, T, self.heads + 2 * self.groups, each))
-        parts = ops.transpose(parts, (0, 2, 1, 3))
-        q, k, v = ops.split(parts, [self.heads, self.heads + self.groups], axis=1)  # (batch, heads or groups, T, each)
+        _, batch, groups, places, each = ops.shape(cache)
+        T = ops.shape(x)[0] // batch
+        parts = ops.reshape(self.qkv(x), (batch, T, self.heads + 2 * groups, each))
+        parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, heads and groups, T, each): queries, keys, values
         positions = ops.cast(at, "int32") + ops.arange(T, dtype="int32")
-        q, k = rotate(q, positions, self.base), rotate(k, positions, self.base)
-        cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([k, v]))
-        q = ops.reshape(q, (batch, self.groups, shared * T, each))  # the heads of a group, one under the other
+        turned, v = rotate(parts[:, :-groups], positions, self.base), parts[:, -groups:]
+        cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([turned[:, self.heads :], v]))
+        q = ops.reshape(turned[:, : self.heads], (batch, groups, -1, each))  # the heads of a group, one after another
         scores = ops.matmul(q, ops.transpose(cache[0], (0, 1, 3, 2))) / each**0.5
-        seen = ops.arange(cache.shape[3]) <= ops.tile(positions, [shared])[:, None]  # (shared * T, places)
+        seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
         mixed = ops.matmul(ops.softmax(ops.where(seen, scores, -1e9)), cache[1])
         mixed = ops.transpose(ops.reshape(mixed, (batch, self.heads, T, each)), (0, 2, 1, 3))
-        return self.out(ops.reshape(mixed, (batch, T, width))), cache
+        return self.out(ops.reshape(mixed, (-1, self.heads * each))), cache
 
 
 class SmolLM(keras.Model):
@@ -164,11 +162,11 @@ class SmolLM(keras.Model):
     def call(self, tokens, cache=None, at=0):
         """tokens (batch, T) int at positions at, … -> (batch, T, width), which `logits` takes, and the new cache."""
         cache = self.empty_cache(*tokens.shape) if cache is None else cache
-        x, kept = self.tokens(tokens), []
+        x, kept = ops.reshape(self.tokens(tokens), (-1, self.width)), []
         for block, before in zip(self.blocks, cache, strict=True):
             x, after = block(x, cache=before, at=at)
             kept.append(after)
-        return self.norm(x), kept
+        return ops.reshape(self.norm(x), (*ops.shape(tokens), self.width)), kept
 
     def logits(self, x):
         """(n, width) -> (n, vocabulary) of each next token, by the embeddings again."""
@@ -178,7 +176,7 @@ class SmolLM(keras.Model):
 class Chat:
     """A model with its tokenizer, for texts of at most `places` tokens, question and answer together."""
 
-    def __init__(self, file, places=1024):
+    def __init__(self, file, places=512):
         import tensorflow as tf
 
         words = file.metadata["tokenizer.ggml.tokens"]
@@ -298,8 +296,8 @@ def draw(logits, temperature, rng):
     return int(rng.choice(len(z), p=np.exp(z) / np.exp(z).sum()))
 
 
-def load(places=1024):
-    """The Chat of the installed weights; takes some seconds, and 0.6 GB of memory.
+def load(places=512):
+    """The Chat of the installed weights, for texts of so many tokens; takes some seconds, and 0.6 GB of memory.
 
     Raises:
         SmolError: the weights are missing or changed.
