@@ -1,4 +1,4 @@
-"""Reads GGUF, the file format of quantised language models, and turns its four- and eight-bit blocks into numbers.
+"""Reads GGUF, the file format of quantized language models, and turns its four- and eight-bit blocks into numbers.
 
     file = gguf.parse(Path("model.gguf").read_bytes())
     file.metadata["llama.block_count"], gguf.dequantize(file.tensors["blk.0.attn_q.weight"])
