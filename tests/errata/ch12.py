@@ -11,6 +11,7 @@ RECOMPUTED = {
         "134,515,008": PARAMETERS,
         "538,060,032": 4 * PARAMETERS,
         "98,362,432": FACTS + 30 * MATRICES * 20 // 32 + EMBEDDING * 34 // 32 + 4 * NORMS,
+        "32": 32,
         "20": 2 + 2 + 32 * 4 // 8,
         "128": 32 * 4,
     },
