@@ -117,8 +117,7 @@ class Block(layers.Layer):
         turned, v = rotate(parts[:, :-groups], positions, self.base), parts[:, -groups:]
         cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([turned[:, self.heads :], v]))
         q = ops.reshape(turned[:, : self.heads], (batch, groups, -1, each))  # the heads of a group, one after another
-        scores = ops.matmul(cache[0], ops.transpose(q / each**0.5, (0, 1, 3, 2)))  # q is smaller than the cache to turn
-        scores = ops.transpose(scores, (0, 1, 3, 2))
+        scores = ops.matmul(q, ops.transpose(cache[0], (0, 1, 3, 2))) / each**0.5
         seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
         mixed = ops.matmul(ops.softmax(ops.where(seen, scores, -1e9)), cache[1])
         mixed = ops.transpose(ops.reshape(mixed, (batch, self.heads, T, each)), (0, 2, 1, 3))
