@@ -2,8 +2,7 @@
 
 What the language model makes of the questions in data/questions, of chapter 09's film reviews and of repeated random
 words, with the chapter's own prompts and verdicts. Greedy replies depend on no seed; they are in the parts that PARTS
-names by numbers that are no seeds. Seeds 1 to 5 draw the examples of the prompts and the random words. Prompts of equal
-length are computed together, which the chapter does one by one.
+names by numbers that are no seeds. Seeds 1 to 5 draw the examples of the prompts and the random words.
 """
 
 import contextlib
@@ -48,7 +47,9 @@ NAMES = [
     "injected",
     "CASES",
 ]
-TESTED, TOKENS, COPIES, LONG, BIN, NEAR = 100, 24, 64, 10240, 512, 1024
+TESTED, COPIES, LONG, BIN, NEAR = 100, 64, 10240, 1024, 512
+TOKENS, SUM_TOKENS = 24, 64  # of a reply; the model likes to explain a sum first
+KNOWN = ("fact", "rarer fact", "invented thing")  # kinds for which it is asked how sure a reply is
 chat = smollm.load()
 bert_tokenizer, backbone = bert.load()
 given = {"chat": chat, "bert_tokenizer": bert_tokenizer, "backbone": backbone}
@@ -56,86 +57,64 @@ chapter, code = record.definitions("12", NAMES, given)
 questions = chapter["questions"]
 
 
-@functools.cache
-def graph(places):
-    """A graph of the model for caches of so many places, and any number and length of rows."""
-    model = chat.model
-    shape = (2, None, model.groups, places, model.width // model.heads)
-    specs = [
-        tf.TensorSpec((None, None), tf.int32),
-        [tf.TensorSpec(shape)] * len(model.blocks),
-        tf.TensorSpec((), tf.int32),
-    ]
-    return tf.function(model, [*specs], autograph=False)
-
-
 def step(tokens, cache, at, last):
     """Logits (n, vocabulary) after place `last` (n,) of each row of tokens (n, T), and the new cache."""
-    x, cache = graph(cache[0].shape[3])(tf.constant(tokens, tf.int32), cache, tf.constant(at))
-    return chat.model.logits(tf.gather(x, last, axis=1, batch_dims=1)), cache
+    x, cache = chat.model(np.array(tokens, np.int32), cache=cache, at=at)
+    return chat.model.logits(tf.gather(x, last, axis=1, batch_dims=1)).numpy(), cache
 
 
-def start(ids, rows, places):
-    """A cache for so many rows that has read ids, the same in all of them."""
-    cache = chat.model.empty_cache(1, places)
-    if len(ids):
-        _, cache = step([ids], cache, 0, [len(ids) - 1])
-    return [tf.repeat(each, rows, axis=1) for each in cache]
+def log_softmax(z):
+    z = z - z.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-def greedy(prompts, tokens=TOKENS, stop=(smollm.END,), batch=16):
-    """For each prompt, a list of ids, its reply, str, and the mean nats of its tokens, the closing mark included."""
-    found, places = [None] * len(prompts), -(-(max(map(len, prompts)) + tokens) // 128) * 128
-    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    while by_length:
-        some = [i for i in by_length[:batch] if len(prompts[i]) == len(prompts[by_length[0]])]
-        by_length, at = by_length[len(some) :], len(prompts[some[0]])
-        texts, nats, open_ = [[] for _ in some], [[] for _ in some], np.full(len(some), True)
-        new, cache, where = np.array([prompts[i] for i in some]), start([], len(some), places), 0
-        for _ in range(tokens):
-            logits, cache = step(new, cache, where, [new.shape[1] - 1] * len(some))
-            p, where = tf.nn.log_softmax(logits).numpy(), at + len(texts[0])
-            new = p.argmax(axis=1)[:, None]
-            for row, token in enumerate(new[:, 0]):
-                if open_[row]:
-                    nats[row].append(-p[row, token])
-                    open_[row] = token not in stop
-                texts[row].append(int(token) if open_[row] else None)
-            if not open_.any():
-                break
-        for row, i in enumerate(some):
-            text = chat.text([token for token in texts[row] if token is not None])
-            found[i] = text, float(np.mean(nats[row]))
+def replies(prompts, tokens=TOKENS):
+    """Greedy replies: list of (text, ids with the closing mark if it came)."""
+    found = []
+    for ids, most in zip(prompts, np.broadcast_to(tokens, len(prompts)), strict=True):
+        new = list(chat.generate(ids, tokens=int(most)))
+        found.append((chat.text(new), new + [smollm.END] * (len(new) < most)))
     return found
 
 
 def asked():
-    """The questions with known answers, in each form; in the template also with the permission not to know."""
-    found = {}
-    for form, ids_of in chapter["FORMS"].items():
-        replies = greedy([ids_of(row["question"]) for row in questions.answers])
-        if form != "chat template":  # the first line that holds something; then it goes on to other questions
-            replies = [(text.strip().split("\n")[0], nats) for text, nats in replies]
-        count_kinds(found, form, questions.answers, replies)
-        if form == "chat template":
-            for i, (row, (text, nats)) in enumerate(zip(questions.answers, replies, strict=True)):
-                found[f"reply {i}: nats per token"] = nats
-                found[f"reply {i}: right"] = chapter["is_right"](text, row["answers"], row["wrong"])
-    rows = [row for row in questions.answers if row["kind"] in ("fact", "rarer fact", "invented thing")]
+    """The questions with known answers in two forms; in the template also with the permission not to know."""
+    found, rows = {}, questions.answers
+    prompts = [chapter["FORMS"]["chat template"](row["question"]) for row in rows]
+    said = replies(prompts, [SUM_TOKENS if row["kind"].startswith("sum") else TOKENS for row in rows])
+    count_kinds(found, "chat template", rows, [text for text, _ in said])
+    some = [i for i, row in enumerate(rows) if row["kind"] in KNOWN]
+    nats = chat.nats([prompts[i] + said[i][1] for i in some], [len(said[i][1]) for i in some])
+    for i, each in zip(some, nats, strict=True):
+        found[f"reply {i}: nats per token"] = each.mean()
+        found[f"reply {i}: right"] = chapter["is_right"](said[i][0], rows[i]["answers"])
+    said = replies([chapter["FORMS"]["question form"](row["question"]) for row in rows])
+    texts = [(text.strip() + "\n").split("\n")[0] for text, _ in said]
+    count_kinds(found, "question form", rows, texts)
+    found["question form: pairs in which a not changes nothing"] = unmoved(rows, texts)
     system = f"{smollm.SYSTEM}. {chapter['ALLOWED']}"
-    replies = greedy([chat.prompt([("user", row["question"])], system) for row in rows])
-    found["allowed not to know, facts: says so"] = sum("not know" in text.lower() for text, _ in replies[:32])
-    count_kinds(found, "allowed not to know", rows, replies)
+    said = replies([chat.prompt([("user", rows[i]["question"])], system) for i in some])
+    count_kinds(found, "allowed not to know", [rows[i] for i in some], [text for text, _ in said])
     return found
 
 
-def count_kinds(found, name, rows, replies):
+def unmoved(rows, texts):
+    """In how many choices one word is named, and the same one when the question has a not."""
+    named = {"choice": [], "negated choice": []}
+    for row, text in zip(rows, texts, strict=True):
+        if row["kind"] in named:
+            both = sorted((row["answers"], row["wrong"]))
+            named[row["kind"]].append([word for word in both if chapter["is_right"](text, word)])
+    return sum(one == two and len(one) == 1 for one, two in zip(*named.values(), strict=True))
+
+
+def count_kinds(found, name, rows, texts):
     """Add the number of right replies of each kind, and print what was said."""
-    for row, (text, nats) in zip(rows, replies, strict=True):
+    for row, text in zip(rows, texts, strict=True):
         hit = chapter["is_right"](text, row["answers"], row["wrong"])
         key = f"{name}, {row['kind']}: right"
         found[key] = found.get(key, 0) + hit
-        print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r} | {nats:.2f}", flush=True)
+        print(f"{name} | {row['kind']} | {hit:d} | {row['question']} | {text!r}", flush=True)
 
 
 @functools.cache
@@ -164,12 +143,11 @@ def documents():
         "right passage": [good for _, good, _ in places],
     }.items():
         rows = [{**row, "kind": source, "wrong": ""} for row in questions.course]
-        replies = greedy(
-            [chapter["course_prompt"](row["question"], text) for row, text in zip(rows, given, strict=True)]
-        )
-        count_kinds(found, "course", rows, replies)
+        prompts = [chapter["course_prompt"](row["question"], text) for row, text in zip(rows, given, strict=True)]
+        texts = [text for text, _ in replies(prompts)]
+        count_kinds(found, "course", rows, texts)
         if source == "retrieved passage":
-            hits = [chapter["is_right"](text, row["answers"]) for row, (text, _) in zip(rows, replies, strict=True)]
+            hits = [chapter["is_right"](text, row["answers"]) for row, text in zip(rows, texts, strict=True)]
             first = [rank == 1 for *_, rank in places]
             found["course, retrieved and it was the right one: right"] = sum(np.logical_and(hits, first))
     return found
@@ -183,10 +161,9 @@ def orders():
             chapter["injected"](row["question"], good, **way)
             for row, (_, good, _) in zip(questions.course, places, strict=True)
         ]
-        replies = greedy(prompts)
-        rows = [{**row, "kind": case, "wrong": ""} for row in questions.course]
-        count_kinds(found, "injection", rows, replies)
-        found[f"injection, {case}: banana"] = sum("banana" in text.lower() for text, _ in replies)
+        texts = [text for text, _ in replies(prompts)]
+        count_kinds(found, "injection", [{**row, "kind": case, "wrong": ""} for row in questions.course], texts)
+        found[f"injection, {case}: banana"] = sum("banana" in text.lower() for text in texts)
     return found
 
 
@@ -208,15 +185,16 @@ def scores(examples, sentences, batch=16):
     prompts = [chat.ids(chapter["review_prompt"](examples, sentence)) for sentence in sentences]
     same = len(chat.ids(chapter["review_prompt"](examples, "").removesuffix("\nSentiment:").rstrip()))
     same = next((i for i in range(same) if len({prompt[i] for prompt in prompts}) > 1), same)
-    caches, found = start(prompts[0][:same], 1, 64 * (len(examples) + 2)), np.zeros(len(prompts))
+    longest, found = max(map(len, prompts)), np.zeros(len(prompts))
+    _, read = step([prompts[0][:same]], chat.model.empty_cache(1, longest), 0, [same - 1])
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for some in (order[i : i + batch] for i in range(0, len(order), batch)):
         rows = [prompts[i][same:] for i in some]
         tokens = np.array([row + [0] * (len(prompts[some[-1]]) - same - len(row)) for row in rows])
-        cache = [tf.repeat(each, len(some), axis=1) for each in caches]
+        cache = [tf.repeat(each, len(some), axis=1) for each in read]
         logits, _ = step(tokens, cache, same, [len(row) - 1 for row in rows])
         (no,), (yes,) = chapter["label_tokens"]
-        found[some] = logits.numpy()[:, yes] - logits.numpy()[:, no]
+        found[some] = logits[:, yes] - logits[:, no]
     return found
 
 
@@ -312,19 +290,23 @@ def far():
     ids, found = np.array(chat.ids(data.load("austen")["Persuasion"])[: LONG + 1]), {}
 
     def nats(begin, end, cache, at):
-        x, cache = graph(cache[0].shape[3])(tf.constant(ids[None, begin:end], tf.int32), cache, tf.constant(at))
-        p = tf.nn.log_softmax(chat.model.logits(x[0])).numpy()
+        x, cache = chat.model(ids[None, begin:end], cache=cache, at=at)
+        p = log_softmax(chat.model.logits(x[0]).numpy())
         return -p[np.arange(end - begin), ids[begin + 1 : end + 1]], cache
 
-    cache = chat.model.empty_cache(1, LONG)
+    cache = chat.model.empty_cache(1, 0)
     for t in range(0, LONG, BIN):
-        one, cache = nats(t, t + BIN // 2, cache, t)
-        two, cache = nats(t + BIN // 2, t + BIN, cache, t + BIN // 2)
-        found[f"all before, tokens from {t}: nats"] = np.mean([one, two])
-        begin = max(0, t + BIN - NEAR)
-        near, _ = nats(begin, t + BIN, chat.model.empty_cache(1, NEAR), 0)
-        found[f"at most 1,024 before, tokens from {t}: nats"] = near[-BIN:].mean()
-        print(t, *[f"{value:.3f}" for value in list(found.values())[-2:]], flush=True)
+        cache = [tf.pad(each, [[0, 0], [0, 0], [0, 0], [0, BIN], [0, 0]]) for each in cache]  # places for this bin
+        parts = []
+        for begin in range(t, t + BIN, 256):
+            part, cache = nats(begin, begin + 256, cache, begin)
+            parts.append(part)
+        found[f"all before, tokens from {t}: nats"] = np.mean(parts)
+        begin = max(0, t - NEAR)
+        near, _ = nats(begin, t + BIN, chat.model.empty_cache(1, t + BIN - begin), 0)
+        found[f"near ones only, tokens from {t}: nats"] = near[-BIN:].mean()
+        found[f"difference, tokens from {t}: standard error"] = np.std(np.concatenate(parts) - near[-BIN:]) / BIN**0.5
+        print(t, *[f"{value:.3f}" for value in list(found.values())[-3:]], flush=True)
     return found
 
 
