@@ -25,7 +25,8 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its chat template begins with
-START, END = 1, 2  # tokens around each message, <|im_start|> and <|im_end|>
+START = 1  # the token <|im_start|>, before each message
+END = 2  # <|im_end|>, after it
 
 
 class SmolError(RuntimeError):
