@@ -1,4 +1,4 @@
-"""Reads GGUF, the file format of quantised language models, and turns its four- and eight-bit blocks into numbers.
+"""Reads GGUF, the file format of quantized language models, and turns its four- and eight-bit blocks into numbers.
 
     file = gguf.parse(Path("model.gguf").read_bytes())
     file.metadata["llama.block_count"], gguf.dequantize(file.tensors["blk.0.attn_q.weight"])
@@ -46,7 +46,8 @@ class _Cursor:
 
     def take(self, size):
         if size > len(self.content) - self.at:
-            raise GgufError(f"At byte {self.at} {size:,} bytes are announced, and {len(self.content) - self.at:,} left.")
+            left = len(self.content) - self.at
+            raise GgufError(f"At byte {self.at} the file announces {size:,} bytes more, and has {left:,}.")
         self.at += size
         return self.content[self.at - size : self.at]
 

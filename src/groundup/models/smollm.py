@@ -12,20 +12,21 @@ module imports Keras.
 
 import hashlib
 import importlib.util
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
 from . import gguf
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-SIZE, SHA256 = 98_362_432, "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+SIZE = 98_362_432
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its chat template begins with
-START, END = 1, 2  # tokens around each message, <|im_start|> and <|im_end|>
-PIECE = 64  # tokens of a prompt that one step reads
+START = 1  # the token <|im_start|>, before each message
+END = 2  # <|im_end|>, after it
 
 
 class SmolError(RuntimeError):
@@ -68,8 +69,7 @@ def rotate(x, positions, base):
     """
     half = x.shape[-1] // 2
     angle = ops.cast(positions, "float32")[:, None] * base ** (-np.arange(half, dtype="float32") / half)  # (T, d / 2)
-    cosine, sine, pairs = ops.cos(angle), ops.sin(angle), ops.reshape(x, (*ops.shape(x)[:-1], half, 2))
-    first, second = pairs[..., 0], pairs[..., 1]
+    cosine, sine, first, second = ops.cos(angle), ops.sin(angle), x[..., ::2], x[..., 1::2]
     turned = ops.stack([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
     return ops.reshape(turned, ops.shape(x))
 
@@ -82,7 +82,7 @@ class Block(layers.Layer):
     """x + attention(norm(x)), then x + down(silu(gate) * up) of norm(x); keys and values are shared by groups of heads.
 
     Args:
-        width, heads, groups, hidden: ints; features of a token, query heads, heads of keys and values, units of the MLP.
+        width, heads, groups, hidden: ints; features of a token, query heads, heads of keys and values, MLP units.
         base, epsilon: floats, of the rotation and of the norms.
     """
 
@@ -100,7 +100,7 @@ class Block(layers.Layer):
         self.built = True
 
     def call(self, x, cache, at):
-        """x (batch, T, width) at positions at, at + 1, …; returns the new x, and the cache with its keys and values.
+        """x (batch * T, width), tokens at positions at, at + 1, …; returns the new x, and the cache with their keys.
 
         The cache is (2, batch, groups, places, width / heads); its places before `at` hold the tokens before x.
         """
@@ -110,19 +110,19 @@ class Block(layers.Layer):
         return x + self.down(ops.silu(gate) * up), cache
 
     def attention(self, x, cache, at):
-        batch, T, width = ops.shape(x)
-        each, shared = width // self.heads, self.heads // self.groups
-        parts = ops.transpose(ops.reshape(self.qkv(x), (batch, T, -1, each)), (0, 2, 1, 3))
-        q, k, v = ops.split(parts, [self.heads, self.heads + self.groups], axis=1)  # (batch, heads or groups, T, each)
-        positions = at + ops.arange(T)
-        q, k = rotate(q, positions, self.base), rotate(k, positions, self.base)
-        cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([k, v]))
-        q = ops.reshape(q, (batch, self.groups, shared * T, each))  # the heads of a group, one under the other
+        _, batch, groups, places, each = ops.shape(cache)
+        T = ops.shape(x)[0] // batch
+        parts = ops.reshape(self.qkv(x), (batch, T, self.heads + 2 * groups, each))
+        parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, heads and groups, T, each): queries, keys, values
+        positions = ops.cast(at, "int32") + ops.arange(T, dtype="int32")
+        turned, v = rotate(parts[:, :-groups], positions, self.base), parts[:, -groups:]
+        cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([turned[:, self.heads :], v]))
+        q = ops.reshape(turned[:, : self.heads], (batch, groups, -1, each))  # the heads of a group, one after another
         scores = ops.matmul(q, ops.transpose(cache[0], (0, 1, 3, 2))) / each**0.5
-        seen = ops.arange(cache.shape[3]) <= ops.tile(positions, [shared])[:, None]  # (shared * T, places)
+        seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
         mixed = ops.matmul(ops.softmax(ops.where(seen, scores, -1e9)), cache[1])
         mixed = ops.transpose(ops.reshape(mixed, (batch, self.heads, T, each)), (0, 2, 1, 3))
-        return self.out(ops.reshape(mixed, (batch, T, width))), cache
+        return self.out(ops.reshape(mixed, (-1, self.heads * each))), cache
 
 
 class SmolLM(keras.Model):
@@ -163,11 +163,11 @@ class SmolLM(keras.Model):
     def call(self, tokens, cache=None, at=0):
         """tokens (batch, T) int at positions at, … -> (batch, T, width), which `logits` takes, and the new cache."""
         cache = self.empty_cache(*tokens.shape) if cache is None else cache
-        x, kept = self.tokens(tokens), []
+        x, kept = ops.reshape(self.tokens(tokens), (-1, self.width)), []
         for block, before in zip(self.blocks, cache, strict=True):
             x, after = block(x, cache=before, at=at)
             kept.append(after)
-        return self.norm(x), kept
+        return ops.reshape(self.norm(x), (*ops.shape(tokens), self.width)), kept
 
     def logits(self, x):
         """(n, width) -> (n, vocabulary) of each next token, by the embeddings again."""
@@ -177,22 +177,24 @@ class SmolLM(keras.Model):
 class Chat:
     """A model with its tokenizer, for texts of at most `places` tokens, question and answer together."""
 
-    def __init__(self, file, places=1024):
+    def __init__(self, file, places=512):
         import tensorflow as tf
 
         words = file.metadata["tokenizer.ggml.tokens"]
         pairs = [tuple(pair.split(" ")) for pair in file.metadata["tokenizer.ggml.merges"]]
         self.tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, pairs))
-        digits, letters = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-        self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, letters])
+        steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
 
-        def step(tokens, cache, at, last):
+        def step(tokens, cache, at):
             x, cache = self.model(tokens, cache=cache, at=at)
-            return self.model.logits(x[:, last])[0], cache
+            return self.model.logits(x[:, -1])[0], cache
 
-        self.step = tf.function(step, autograph=False, jit_compile=True)  # compiled for PIECE tokens, and for one
+        number, empty = tf.TensorSpec((), "int32"), [tf.TensorSpec(c.shape) for c in self.model.empty_cache(1, places)]
+        # Compiled once, for any number of tokens; with jit_compile it is as fast for one token and slower for many.
+        self.step = tf.function(step, [tf.TensorSpec((1, None), "int32"), empty, number], autograph=False)
 
     def ids(self, text):
         """Tokens of a text. `<|im_end|>` in it is spelled in letters: a text cannot end a message."""
@@ -226,17 +228,14 @@ class Chat:
         """
         if not 0 < len(ids) < self.places:
             raise SmolError(f"{len(ids)} tokens, and there are places for 1 to {self.places - 1}: take a shorter text.")
-        cache, rng = self.model.empty_cache(1, self.places + PIECE), np.random.default_rng(seed)
-        for at in range(0, len(ids), PIECE):  # what pads the last piece is overwritten before it is looked at
-            piece = ids[at : at + PIECE]
-            padded = np.array([piece + [0] * (PIECE - len(piece))], "int32")
-            logits, cache = self.step(padded, cache, np.int32(at), np.int32(len(piece) - 1))
+        rng = np.random.default_rng(seed)
+        logits, cache = self.step([ids], self.model.empty_cache(1, self.places), 0)
         for at in range(len(ids), min(len(ids) + tokens, self.places)):
             token = draw(np.asarray(logits), temperature, rng)
             if token in stop:
                 return
             yield token
-            logits, cache = self.step(np.array([[token]], "int32"), cache, np.int32(at), np.int32(0))
+            logits, cache = self.step([[token]], cache, at)
 
     def stream(self, messages, system=SYSTEM, **options):
         """Yield an answer in pieces of text; options as for `generate`."""
@@ -266,8 +265,9 @@ class Chat:
             list of arrays (last,), in the order of the rows.
         """
         last = [len(row) - 1 for row in rows] if last is None else np.broadcast_to(last, len(rows))
-        begins = min(len(row) - n - 1 for row, n in zip(rows, last, strict=True))
-        begins = min(begins, len(os.path.commonprefix(rows)))
+        begins = int(min(len(row) - n - 1 for row, n in zip(rows, last, strict=True)))
+        while any(row[:begins] != rows[0][:begins] for row in rows):
+            begins -= 1
         found, cache = [None] * len(rows), None
         if begins:
             _, cache = self.model(np.array([rows[0][:begins]], "int32"))
@@ -297,8 +297,8 @@ def draw(logits, temperature, rng):
     return int(rng.choice(len(z), p=np.exp(z) / np.exp(z).sum()))
 
 
-def load(places=1024):
-    """The Chat of the installed weights; takes some seconds, and 0.6 GB of memory.
+def load(places=512):
+    """The Chat of the installed weights, for texts of so many tokens; takes some seconds, and 0.6 GB of memory.
 
     Raises:
         SmolError: the weights are missing or changed.
