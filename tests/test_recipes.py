@@ -209,7 +209,8 @@ def test_manifest_of_the_checkout_is_as_the_script_writes_it(recipe):
     written = (manifest.DATA / "MANIFEST.json").read_bytes()
     assert manifest.text(manifest.read()).encode() == written
     assert {name: list(about["files"]) for name, about in manifest.read().items()} == {
-        name: manifest.files_of(name) for name in [*NAMES, "gpt", "gan", "resnet", "bert", "efficientnet", "records"]
+        name: manifest.files_of(name)
+        for name in [*NAMES, "questions", "gpt", "gan", "resnet", "bert", "efficientnet", "records"]
     }
 
 

@@ -187,6 +187,7 @@ def test_build_writes_a_subset_and_its_archives(deck, tmp_path, capsys):
         "LICENSE",
         "requirements.txt",
         "requirements-bert.txt",
+        "requirements-llm.txt",
         "src/coursetools/run.py",
         "src/groundup/exercises/ch01.py",
         "data/MANIFEST.json",
@@ -407,7 +408,8 @@ def test_hosts_use_the_same_lock():
         "-r",
         "../requirements.txt",
     ]
-    assert "requirements-bert.txt" in (root / "binder" / "postBuild").read_text()
+    for name in ("requirements-bert.txt", "requirements-llm.txt"):
+        assert name in (root / "binder" / "postBuild").read_text()
     version = (root / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
     assert doctor.OLDEST <= tuple(map(int, version.split("."))) <= doctor.NEWEST
     container = json.loads((root / ".devcontainer" / "devcontainer.json").read_text())

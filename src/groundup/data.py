@@ -82,14 +82,23 @@ class Reviews(NamedTuple):
     tweets: Sentences
 
 
+class Questions(NamedTuple):
+    """Questions written for the course, with the answers that count as right: str of alternatives joined by |."""
+
+    answers: list  # of dict: kind, question, answers, and wrong, what a right answer must not name ("" if anything may)
+    course: list  # of dict: chapter, section (its heading), question, answers
+
+
 def load(name):
     """A data set by its name.
 
     Args:
-        name: "austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews" or "penguins".
+        name: "austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins" or
+            "questions".
 
     Returns:
-        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, or for austen a dict: name of a novel -> its text.
+        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, Questions, or for austen a dict: name of a novel ->
+        its text.
 
     Raises:
         DataError: no such set, or a file of it is missing or changed; the message says how to mend it.
@@ -203,6 +212,14 @@ def _deep_sky(root):
     return DeepSky(np.stack(images), labels, classes, paths, *by_hand)
 
 
+def _questions(root):
+    tables = []
+    for name in Questions._fields:
+        with (root / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+            tables.append(list(csv.DictReader(lines)))
+    return Questions(*tables)
+
+
 def _sentences(file):
     lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
     rows = [line.split("\t") for line in lines]  # id, rating, sentence
@@ -216,6 +233,7 @@ LOADERS = {
     "mnist": lambda file: _images(file, DIGITS),
     "movie_reviews": lambda root: Reviews(*[_sentences(root / f"{kind}.tsv") for kind in Reviews._fields]),
     "penguins": _penguins,
+    "questions": _questions,
 }
 
 

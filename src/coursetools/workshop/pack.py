@@ -13,7 +13,14 @@ OURS = (".py", ".j2", ".md", ".mplstyle")  # what the packages are made of; besi
 
 def files_to_run():
     """(path in the archive, path here) of what a chapter needs to run, and of the notebooks for own data."""
-    kept = ["Makefile", "LICENSE", "pyproject.toml", "requirements.txt", "requirements-bert.txt"]
+    kept = [
+        "Makefile",
+        "LICENSE",
+        "pyproject.toml",
+        "requirements.txt",
+        "requirements-bert.txt",
+        "requirements-llm.txt",
+    ]
     source = (path for path in (ROOT / "src").rglob("*") if path.suffix in OURS and path.is_file())
     kept += sorted(path.relative_to(ROOT).as_posix() for path in source)
     kept += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "notebooks").glob("my_*.ipynb"))
