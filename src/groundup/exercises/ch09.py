@@ -115,7 +115,7 @@ def interaction(answer):
         row, mask = rng.integers(200, 300, length), 103
         effect, both = rng.normal(size=length), rng.normal() + 2
 
-        def margin_of(ids, row=row, i=i, j=j, effect=effect, both=both):
+        def margin_of(ids, row=row, mask=mask, i=i, j=j, effect=effect, both=both):
             ids = np.asarray(ids)
             if ids.shape != row.shape:
                 raise ValueError(f"margin_of takes one row of {len(row)} ids")
@@ -124,7 +124,7 @@ def interaction(answer):
                 raise ValueError("margin_of met an id that is neither of the row nor the mask's")
             return float(effect @ there + both * there[i] * there[j] + 0.5)
 
-        def hidden(*places, row=row):
+        def hidden(*places, row=row, mask=mask, margin_of=margin_of):
             return margin_of(np.where(np.isin(np.arange(len(row)), places), mask, row))
 
         got = float(ask(answer, margin_of, row, i, j, mask, like=0.0))
