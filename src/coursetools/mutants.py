@@ -1,10 +1,12 @@
 """Changes one thing at a time in a chapter's code and tells what noticed: `python -m coursetools.mutants NB ...`
 
 A mutant is a chapter with one change: a sign, an operator, a comparison, a transpose, an axis, a constant, an
-off-by-one, a function's counterpart, a dropped line. It runs cell by cell in a process of its own and counts as noticed
-when a claim fails, an exception is raised or a printed output differs from that of the unchanged chapter. Not changed
-are exercises, the cell of parameters, claims themselves, what only draws a figure, seeds, and whole numbers from 20 on,
-which are mostly sizes that someone chose.
+off-by-one, a function's counterpart, a dropped line. It counts as noticed when a claim fails, an exception is raised or
+a printed output differs from that of the unchanged chapter. Not changed are exercises, the cell of parameters, claims
+themselves, what only draws a figure, seeds, and whole numbers from 20 on, which are mostly sizes that someone chose.
+
+A process runs the chapter once. At a cell that has mutants it runs each, with the cells below until one notices, and
+takes the session back to where it was (`rewind`); then the cell itself, which must do what it did before.
 
 Results go to docs/mutants.csv, one line a mutant, and docs/mutants.md is written from it. The column `verdict` is for a
 person: why a mutant that nothing noticed is equivalent, which means that no result of the chapter can change by it. It
@@ -32,7 +34,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from coursetools import notebook
+from coursetools import notebook, rewind
 from groundup import files, session
 
 DOCS = notebook.SRC.parent / "docs"
@@ -244,28 +246,82 @@ def sanitizer():
     return sanitize
 
 
-def play(sources, send):
-    """Run cells in this process, in IPython; `send` gets (index, text printed or shown, error or None) after each."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from IPython.utils.capture import capture_output
+class Player:
+    """Runs cells in this process, in IPython."""
 
-    shell, sanitize = InteractiveShell.instance(), sanitizer()
-    shell.showtraceback = lambda *_, **__: None
-    for index, source in enumerate(sources):
+    def __init__(self):
+        from IPython.core.interactiveshell import InteractiveShell
+
+        self.shell, self.sanitize = InteractiveShell.instance(), sanitizer()
+        self.shell.showtraceback = lambda *_, **__: None
+
+    def run(self, source):
+        """Run a cell; returns the hash of the text it printed or showed, and its error in words or None."""
+        from IPython.utils.capture import capture_output
+
         with capture_output(display=False) as captured, contextlib.redirect_stderr(io.StringIO()):
-            done = shell.run_cell(source, store_history=False)
+            done = self.shell.run_cell(source, store_history=False)
         error = done.error_before_exec or done.error_in_exec
         shown = "" if done.result is None else repr(done.result)
-        text = sanitize(captured.stdout + ("" if "<" in shown else shown))
-        said = f"{type(error).__name__}: {error}"[:300] if error is not None else None
-        if not send((index, hashlib.sha256(text.encode()).hexdigest(), said)):
+        text = self.sanitize(captured.stdout + ("" if "<" in shown else shown))
+        return hashlib.sha256(text.encode()).hexdigest(), error and f"{type(error).__name__}: {error}"[:300]
+
+    def follow(self, sources, wanted, first):
+        """What notices that the first of these cells was changed, in words, or ""; `first`: its index."""
+        for index, source in enumerate(sources, first):
+            text, error = self.run(source)
+            if error:
+                claim = re.match(r"AssertionError: not so: (.*?)(;|$)", error)
+                return f"claim: {claim[1]}"[:160] if claim else f"exception: {error.splitlines()[0]}"[:160]
+            if wanted[index] not in (text, None):
+                return f"output of code cell {index + 1}"
+        return ""
+
+
+def play(sources, send):
+    """Run a chapter; `send` gets (hash of what a cell showed, error or None) after each."""
+    player = Player()
+    for source in sources:
+        text, error = player.run(source)
+        send((text, error))
+        if error:
+            return
+
+
+def play_mutants(sources, wanted, chosen, send):
+    """Run a chapter once, and at each cell its mutants, after each of which the session is taken back.
+
+    Args:
+        chosen: list of Mutant.
+        send: gets ("begin", number in `chosen`), ("told", what noticed it) for each; and after the cell itself has
+            run ("clean",), or, if it no longer does what it did in the unchanged chapter, ("drift",), and that is all.
+    """
+    player, left = Player(), len(chosen)
+    for index, source in enumerate(sources):
+        here = [number for number, mutant in enumerate(chosen) if mutant.cell == index]
+        before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
+        for number in here:
+            send(("begin", number))
+            what = player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)
+            sys.modules["matplotlib.pyplot"].close("all")
+            if before:
+                before.restore()
+            send(("told", what))
+            left -= 1
+        if not left and len(chosen) == 1:
+            return
+        text, error = player.run(source)
+        clean = not error and wanted[index] in (text, None)
+        send(("clean",) if clean else ("drift",))
+        if not (clean and left):
             return
 
 
 class Run:
-    """A process that plays cells; `wanted`, if given, is the list of what each cell prints."""
+    """A process in a folder of its own that calls a function, whose last argument sends what is read here."""
 
-    def __init__(self, sources, folder, wanted=None):
+    def __init__(self, function, *arguments):
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         reader, writer = os.pipe()
         self.pid, self.began, self.lines, self.reader = os.fork(), time.monotonic(), b"", reader
         if self.pid == 0:
@@ -275,70 +331,92 @@ class Run:
                 null = os.open(os.devnull, os.O_RDWR)
                 for number in (0, 1, 2):
                     os.dup2(null, number)
-                os.chdir(folder)
-                os.environ["GROUNDUP_OUT"] = str(folder)
-
-                def send(event):
-                    os.write(writer, (json.dumps(event) + "\n").encode())
-                    return (event[2] is None and wanted in (None, [])) or wanted[event[0]] in (event[1], None)
-
-                play(sources, send)
+                os.chdir(self.folder.name)
+                os.environ["GROUNDUP_OUT"] = self.folder.name
+                function(*arguments, lambda event: os.write(writer, (json.dumps(event) + "\n").encode()))
             os._exit(0)
         os.close(writer)
 
     def read(self):
-        """Take what was sent; True when the process has ended."""
+        """The events that were sent since the last call, and whether the process has ended."""
         part = os.read(self.reader, 65536)
-        self.lines += part
-        return not part
+        *whole, self.lines = (self.lines + part).split(b"\n")
+        return [json.loads(line) for line in whole], not part
 
     def end(self):
-        """End it and all it started; returns the list of events."""
+        """End it and all it started."""
         with contextlib.suppress(OSError):
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.reader)
-        return [json.loads(line) for line in self.lines.splitlines()]
+        self.folder.cleanup()
 
 
-def noticed(events, wanted, timed_out):
-    """What noticed a mutant, in words, or ""."""
-    if timed_out:
-        return "exception: it does not end"
-    index, text, error = events[-1] if events else (0, "", "the process ended")
-    if error:
-        claim = re.match(r"AssertionError: not so: (.*?)(;|$)", error)
-        return f"claim: {claim[1]}"[:160] if claim else f"exception: {error.splitlines()[0]}"[:160]
-    if wanted[index] not in (text, None):
-        return f"output of code cell {index + 1}"
-    return "" if len(events) == len(wanted) else "exception: the process ended"
+class Batch:
+    """Mutants that one process tries, in the order of their cells."""
+
+    def __init__(self, chosen, sources, wanted):
+        self.chosen = sorted(chosen, key=lambda mutant: mutant.cell)
+        self.run = Run(play_mutants, sources, wanted, self.chosen)
+        self.told, self.unsure, self.now, self.since = 0, [], None, time.monotonic()
+
+    def step(self, events, ended, limit, tell):
+        """Take in what was sent; returns lists of mutants that other processes must try, or None while it runs."""
+        late = self.now is not None and time.monotonic() - self.since > limit
+        for kind, *what in events:
+            if kind == "begin":
+                self.now, self.since = self.chosen[what[0]], time.monotonic()
+            elif kind == "told":
+                self.unsure.append((self.now, what[0]))
+                self.now, self.told = None, self.told + 1
+            elif kind == "clean":
+                self.settle(tell)
+            else:  # what a mutant did was not taken back: each of this cell's is tried alone
+                return [[mutant] for mutant, _ in self.unsure] + self.rest()
+        if late and not ended:
+            self.unsure.append((self.now, "exception: it does not end"))
+        elif ended and self.now is not None:
+            self.unsure.append((self.now, "exception: the process ended"))
+        if late or ended:
+            self.told += self.now is not None
+            self.settle(tell)
+            return self.rest()
+        return None
+
+    def settle(self, tell):
+        for pair in self.unsure:
+            tell(*pair)
+        self.unsure = []
+
+    def rest(self):
+        return [self.chosen[self.told :]] if self.chosen[self.told :] else []
 
 
-def try_all(chosen, sources, wanted, limit, minutes, tell, workers=2):
-    """Run mutants, `workers` at a time, until the time is up.
+def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
+    """Run mutants, in one process on each core and two at most, until the time is up.
 
     Args:
         chosen: list of Mutant.
         sources: list of str, the cells.
         wanted: what each cell prints, as hashes, None for what differs from run to run.
         limit: seconds that a mutant may take.
-        minutes: how long new ones are begun.
-        tell: function of (Mutant, what noticed it), called as each ends.
+        minutes: how long new processes are begun.
+        tell: function of (Mutant, what noticed it), called for each.
+        size: how many mutants a process tries.
     """
-    began, waiting, running = time.monotonic(), list(reversed(chosen)), {}
+    began, cores = time.monotonic(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    waiting, running = [chosen[i : i + size] for i in range(0, len(chosen), size)], []
     while running or (waiting and time.monotonic() - began < 60 * minutes):
-        while waiting and len(running) < workers and time.monotonic() - began < 60 * minutes:
-            mutant, folder = waiting.pop(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-            cells = [mutant.source if i == mutant.cell else source for i, source in enumerate(sources)]
-            run = Run(cells, folder.name, wanted)
-            running[run.reader] = (run, mutant, folder)
-        ready, _, _ = select.select(list(running), [], [], 1.0)
-        for reader, (run, mutant, folder) in list(running.items()):
-            late = time.monotonic() - run.began > limit
-            if late or (reader in ready and run.read()):
-                del running[reader]
-                tell(mutant, noticed(run.end(), wanted, late))
-                folder.cleanup()
+        while waiting and len(running) < min(2, cores) and time.monotonic() - began < 60 * minutes:
+            running.append(Batch(waiting.pop(0), sources, wanted))
+        ready, _, _ = select.select([batch.run.reader for batch in running], [], [], 1.0)
+        for batch in list(running):
+            events, ended = batch.run.read() if batch.run.reader in ready else ([], False)
+            more = batch.step(events, ended, limit, tell)
+            if more is not None:
+                batch.run.end()
+                running.remove(batch)
+                waiting = more + waiting
 
 
 def baseline(sources):
@@ -351,16 +429,18 @@ def baseline(sources):
         Refused: it fails unchanged.
     """
     began, results = time.monotonic(), []
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        for run in [Run(sources, one), Run(sources, two)]:
-            while not run.read():
-                pass
-            results.append(run.end())
+    for run in [Run(play, sources), Run(play, sources)]:
+        events, ended = [], False
+        while not ended:
+            more, ended = run.read()
+            events += more
+        run.end()
+        results.append(events)
     for events in results:
-        if len(events) < len(sources) or events[-1][2]:
-            raise notebook.Refused(f"the chapter fails unchanged: {events[-1][2] if events else 'it ended'}")
+        if len(events) < len(sources) or events[-1][1]:
+            raise notebook.Refused(f"the chapter fails unchanged: {events[-1][1] if events else 'it ended'}")
     pairs = zip(*results, strict=True)
-    return [a[1] if a[1] == b[1] else None for a, b in pairs], time.monotonic() - began
+    return [a[0] if a[0] == b[0] else None for a, b in pairs], time.monotonic() - began
 
 
 def load():
@@ -459,7 +539,7 @@ def main(arguments=None):
     if not hasattr(os, "fork"):
         print("coursetools.mutants: needs a system with fork, such as Linux or macOS", file=sys.stderr)
         return 2
-    # Two mutants run at a time, each on one core; read once, when the libraries load.
+    # Each mutant has one core; read once, when the libraries load.
     os.environ |= {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
     os.environ |= {"TF_NUM_INTEROP_THREADS": "1", "MPLBACKEND": "agg"}
     try:
