@@ -1,10 +1,10 @@
-"""Measures a record of chapter 09, up to ten minutes a seed on one core: make records NB=09_fine_tuning
+"""Measures a record of chapter 09, up to five minutes a seed on one core: make records NB=09_fine_tuning
 
-Accuracies of trainings of one epoch. Seeds 1 to 5 train the upper blocks on 800 sentences, with warm-up and without, at
-two peaks of the rate, judged on validation sentences. Seeds 1 to 3 also train the whole model on all training
-sentences: from the pretrained weights, from random ones, and with LoRA; these are judged on the test sentences. Seed 0
-tries peaks of the rate for the three on half of the sentences, by validation, and measures frozen vectors, which have
-no chance in them. Of a text the trainings on many sentences read 32 tokens, to save time.
+Accuracies of trainings of one epoch. Seeds 1 to 5 train on 800 sentences, judged on validation sentences: the upper
+blocks with warm-up and without, and LoRA. Seeds 1 to 3 also train the whole model on half of the training sentences,
+from the pretrained weights and from random ones; these are judged on the test sentences. Seed 0 tries peaks of the
+rate, by validation, and measures frozen vectors, which have no chance in them. Of a text the trainings of the whole
+model read 32 tokens, to save time.
 
 A training that is finished is kept in a file until its seed is, so that an interrupted seed goes on.
 """
@@ -12,6 +12,7 @@ A training that is finished is kept in a file until its seed is, so that an inte
 import contextlib
 import io
 import json
+from functools import partial
 
 import numpy as np
 from coursetools.recipes import record
@@ -46,8 +47,9 @@ NAMES = [
     "random_weights",
     "with_lora",
 ]
-PEAKS = {"pretrained": (3e-5, 1e-4, 3e-4), "from scratch": (3e-4, 1e-3, 3e-3), "LoRA": (1e-3, 3e-3, 1e-2)}
-CHOSEN = {"pretrained": 3e-4, "from scratch": 3e-4, "LoRA": 3e-3}  # what seed 0 found
+PEAKS = {"pretrained": (1e-4, 3e-4), "from scratch": (3e-4, 1e-3)}  # that seed 0 tries
+LORA_PEAKS = (1e-3, 3e-3, 1e-2)
+CHOSEN = {"pretrained": 1e-4, "from scratch": 1e-3, "LoRA": 3e-3}  # what seed 0 found
 models = {}  # whose graphs serve several trainings
 KEPT = session.output("09") / "fine_tuning.json"
 tokenizer, backbone = bert.load()
@@ -67,31 +69,35 @@ def once(name, make):
     return known[key]
 
 
-def many(how, rows, peak, judged):
-    """Accuracy after a training on many sentences."""
-    chapter["ids"] = short
+def network(name, frozen):
+    """The classifier that a kind of training uses, made once; LoRA's begins as it was made."""
+    if name == "LoRA":
+        if name not in models:
+            model = chapter["classifier"](chapter["with_lora"](chapter["RANK"]))
+            models[name] = model, model.get_weights()
+        models[name][0].set_weights(models[name][1])
+        return models[name][0]
+    if name not in models:
+        chapter["freeze"](backbone, frozen)
+        models[name] = chapter["classifier"](backbone)
+    return models[name]
+
+
+def many(how, peak, judged):
+    """Accuracy of the whole model after a training on half of the sentences."""
+    chapter["ids"], model = short, network("all", 0)
     chapter["start_again"](chapter["random_weights"]() if how == "from scratch" else chapter["pretrained"])
-    if how == "LoRA":
-        model = chapter["classifier"](chapter["with_lora"](chapter["RANK"]))
-    else:
-        if "all" not in models:
-            chapter["freeze"](backbone, 0)
-            models["all"] = chapter["classifier"](backbone)
-        model = models["all"]
-    chapter["learn"](model, rows, peak)
+    chapter["learn"](model, train[: len(train) // 2], peak)
     return chapter["accuracy"](model, judged)
 
 
-def few(peak, warm):
-    """Accuracy after a training of the upper blocks on few sentences."""
-    chapter["ids"] = long
-    if "few" not in models:
-        chapter["freeze"](backbone, chapter["FROZEN"])
-        models["few"] = chapter["classifier"](backbone)
+def few(peak, warm=0.1, lora=False):
+    """Accuracy of the upper blocks, or of LoRA, after a training on few sentences."""
+    chapter["ids"], model = long, network("LoRA" if lora else "few", chapter["FROZEN"])
     chapter["start_again"]()
     part = train[np.random.default_rng(chapter["SEED"]).permutation(len(train))[: chapter["FEW"]]]
-    chapter["learn"](models["few"], part, peak, warm, batch=8)
-    return chapter["accuracy"](models["few"], valid[:500])
+    chapter["learn"](model, part, peak, warm, batch=8)
+    return chapter["accuracy"](model, valid[:500])
 
 
 def frozen():
@@ -107,22 +113,22 @@ def frozen():
 
 def measure(seed):
     """{name: number} of one seed."""
-    chapter["SEED"], found, half = seed, {}, train[: len(train) // 2]
+    chapter["SEED"], todo = seed, {}
     if seed == 0:
-        found["frozen vectors: test accuracy"] = once("frozen", frozen)
+        todo["frozen vectors: test accuracy"] = frozen
         for how, peaks in PEAKS.items():
             for peak in peaks:
-                name = f"{how}, peak {peak:g}: validation accuracy"
-                found[name] = once(f"0 {name}", lambda how=how, peak=peak: many(how, half, peak, valid[:500]))
+                todo[f"{how}, peak {peak:g}: validation accuracy"] = partial(many, how, peak, valid[:500])
+        for peak in LORA_PEAKS:
+            todo[f"LoRA, peak {peak:g}: validation accuracy"] = partial(few, peak, lora=True)
     else:
-        for peak in (3e-4, 1e-3):
-            for warm in (0.1, 0):
-                name = f"peak {peak:g}, {'with' if warm else 'without'} warm-up: validation accuracy"
-                found[name] = once(f"{seed} {name}", lambda peak=peak, warm=warm: few(peak, warm))
+        for how, warm in (("with", 0.1), ("without", 0)):
+            todo[f"{how} warm-up: validation accuracy"] = partial(few, chapter["RATE"], warm)
+        todo["LoRA: validation accuracy"] = partial(few, CHOSEN["LoRA"], lora=True)
     if 1 <= seed <= 3:
-        for how, peak in CHOSEN.items():
-            name = f"{how}: test accuracy"
-            found[name] = once(f"{seed} {name}", lambda how=how, peak=peak: many(how, train, peak, test))
+        for how in PEAKS:
+            todo[f"{how}: test accuracy"] = partial(many, how, CHOSEN[how], test)
+    found = {name: once(f"{seed} {name}", make) for name, make in todo.items()}
     KEPT.unlink(missing_ok=True)
     return found
 
