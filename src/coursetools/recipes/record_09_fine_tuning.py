@@ -102,9 +102,10 @@ def few(peak, warm=0.1, lora=False):
 
 def frozen():
     """Test accuracy of a linear classifier of the sentence vectors of the pretrained model."""
-    chapter["start_again"]()
-    whole = chapter["classifier"](backbone)
-    vectors = keras.Model(whole.inputs, whole.layers[-2].input)
+    backbone.set_weights(chapter["pretrained"])
+    head = chapter["head"]
+    chapter["head"] = lambda x, mask: chapter["average"](x, mask=keras.ops.cast(mask, "bool"))
+    vectors, chapter["head"] = chapter["classifier"](backbone), head
     E = bert.logits(vectors, chapter["pick"](long, [*train, *test]))
     E = E / np.linalg.norm(E, axis=1, keepdims=True)
     linear = LogisticRegression(C=30, max_iter=1000).fit(E[: len(train)], labels[train])
