@@ -13,13 +13,14 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run check test portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
+.PHONY: help run check test site portable lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
 CHAPTERS = $(NB)
 DIR =
 export TITLE =
+override TITLE := $(value TITLE)
 WORKERS = 1
 ARGS =
 OUT = build
@@ -72,7 +73,11 @@ check: setup  ## lint, form, texts and all tests that need no TensorFlow: two mi
 test: setup  ## the same, the slow tests, and every chapter's outputs compared (NB=01: all that concerns chapter 01)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet . || { echo "make tidy brings all files into their form"; exit 1; }
+	@$(PY) -m coursetools.site --setup
 	@exec $(NBVAL) $(TWO) tests notebooks $(SELECT) $(ARGS)
+
+site: setup  ## the book: a site in OUT/site that opens from disk (ARGS=--epub writes an EPUB too)
+	@exec $(PY) -m coursetools.site --out "$(OUT)" $(ARGS)
 
 portable: setup  ## the chapters' outputs again: without oneDNN, with one thread, with other BLAS kernels
 	@for way in "TF_ENABLE_ONEDNN_OPTS=0" "OPENBLAS_CORETYPE=Nehalem" "OPENBLAS_CORETYPE=Sandybridge" \
@@ -100,7 +105,7 @@ clean:  ## delete results and caches (the environment stays: delete .venv by han
 workshop: setup  ## to teach: editions for learners and instructors, slides (CHAPTERS="01 02")
 	@exec $(PY) -m coursetools.workshop $(CHAPTERS) --out "$(OUT)" $(ARGS)
 
-# TITLE reaches the shell in the environment, so that it may hold quotes.
+# TITLE reaches the shell in the environment and unexpanded, so that it may hold quotes and formulas.
 new: setup  ## for authors: a chapter to write into (NB=12 TITLE="A language model that answers")
 	@exec $(PY) -m coursetools.new "$(NB)" "$$TITLE" --out "$(OUT)"
 
@@ -130,6 +135,7 @@ refresh: setup  ## for authors: run the chapters and keep their outputs in noteb
 weights: setup  ## for authors: train the models in data/ again (three quarters of an hour; goes on where it was interrupted)
 	@$(PY) -m coursetools.recipes.train_gpt $(ARGS)
 	@$(PY) -m coursetools.recipes.train_gan $(ARGS)
+	@$(PY) -m coursetools.recipes.train_flow $(ARGS)
 	@exec $(PY) -m coursetools.recipes.train_chapters $(ARGS)
 
 records: setup  ## for authors: run chapters with five seeds and keep all values (NB=07), or an experiment (NB=07_schedules)
@@ -147,3 +153,6 @@ lock:  ## for authors: requirements.txt anew from pyproject.toml (ARGS=--upgrade
 	@build/lock-venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@build/lock-venv/bin/python -m uv pip compile --quiet --universal --only-binary :all: --generate-hashes \
 	  --python-version 3.10 --custom-compile-command "make lock" $(ARGS) pyproject.toml -o requirements.txt
+	@build/lock-venv/bin/python -m uv pip compile --quiet --universal --only-binary :all: --generate-hashes \
+	  --python-version 3.10 --custom-compile-command "make lock" $(ARGS) --group site \
+	  --fork-strategy fewest $(foreach name,playwright pyee greenlet,--no-emit-package $(name)) -o requirements-site.txt

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 SLOW = "bert cluster efficientnet exercises gan gpt grade image_folder layers make_records mutants new".split()
-SLOW += "offline recompute run session training".split()
+SLOW += "offline recompute run session site training".split()
 
 
 def pytest_configure():

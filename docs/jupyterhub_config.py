@@ -1,8 +1,9 @@
 """JupyterHub for a class on one Linux machine with systemd: one system user a learner, one environment for all.
 
     make setup                                                    # the course's environment, in /srv/course
+    make workshop                                                 # the learner's edition, which is handed out
     .venv/bin/python -m pip install jupyterhub==5.5.4 jupyterhub-systemdspawner==1.0.2
-    npm install -g configurable-http-proxy
+    sudo npm install -g configurable-http-proxy
     sudo .venv/bin/jupyterhub -f docs/jupyterhub_config.py        # http://this-machine:8000
 
 The two packages are not in the course's lock; nothing else in it changes. Learners log in with their system users, so
@@ -11,7 +12,7 @@ make those first (`useradd -m anna`). Each gets a copy of the learner's edition,
 
 import os
 
-COURSE = os.environ.get("COURSE", "/srv/course")  # the checkout, readable by all; `make workshop` was called in it
+COURSE = os.environ.get("COURSE", "/srv/course")  # the checkout, readable by all; elsewhere: sudo COURSE=/elsewhere ...
 
 c = get_config()  # noqa: F821  (JupyterHub puts it there)
 
@@ -41,7 +42,7 @@ def hand_out(spawner):
     import subprocess
 
     user = pwd.getpwnam(spawner.user.name)
-    copy = 'test -e "$2" || { cp -R "$1" "$2.part" && mv "$2.part" "$2"; }'
+    copy = 'test -e "$2" || { rm -rf "$2.part" && cp -R "$1" "$2.part" && mv "$2.part" "$2"; }'
     words = ["sh", "-c", copy, "sh", f"{COURSE}/build/workshop/learner", os.path.join(user.pw_dir, "course")]
     subprocess.run(
         words,

@@ -127,13 +127,19 @@ def test_hills_are_counted(chapter):
     assert found.tolist() == [[8, 1, 0]] and share[0].tolist() == [1, 1, 12 / 512]
 
 
-def test_r1_is_half_the_squared_slope(chapter):
+def test_penalties_are_half_the_squared_slope_and_half_its_squared_distance_from_one(chapter):
     import tensorflow as tf
 
     w, x = tf.constant([[[3.0], [4.0]]]), tf.random.stateless_normal((1, 64, 2), (1, 2))
     D = [w, tf.zeros((1, 1, 1))]  # a linear logit: its slope is (3, 4) everywhere
-    without, with_r1 = (float(chapter["discriminator_losses"](D, x, x, strength)) for strength in (0.0, 0.2))
-    assert with_r1 - without == pytest.approx(0.2 / 2 * 25, rel=1e-4)
+    between = tf.fill((1, 64, 1), 0.3)
+    for wgan, expected in ((0.0, 0.2 / 2 * 25), (1.0, 0.2 / 2 * (5 - 1) ** 2)):
+        without, with_penalty = (
+            float(chapter["discriminator_losses"](D, x, x + 1, between, strength, wgan)) for strength in (0.0, 0.2)
+        )
+        assert with_penalty - without == pytest.approx(expected, rel=1e-4)
+        if wgan:
+            assert without == pytest.approx(3 + 4, rel=1e-4)  # the points were moved by (1, 1)
 
 
 def test_velocity_of_pure_noise_is_towards_the_mean(chapter):

@@ -176,9 +176,14 @@ def says(one):
     return text.strip()
 
 
+def free_port(host):
+    with socket.create_server((host, 0)) as server:
+        return server.getsockname()[1]
+
+
 @pytest.fixture
 def here():
-    return f"127.0.0.1:{cluster.links.free_port('127.0.0.1')}"
+    return f"127.0.0.1:{free_port('127.0.0.1')}"
 
 
 def test_nobody_at_the_coordinators_address(process, here):
@@ -277,6 +282,12 @@ def test_a_stranger_that_dawdles_is_sent_away(process, here):
             time.sleep(0.4)
             assert time.monotonic() - begun < 40
     assert first.poll() is None
+
+
+def test_another_token_of_any_bytes():
+    """One that is not UTF-8 seals and opens like any other."""
+    code = "from groundup.cluster.links import _opened, _sealed; assert _opened(_sealed(b'hello')) == b'hello'"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "JOIN_TOKEN": os.fsdecode(b"\xe9")})
 
 
 def test_another_token_is_sent_away(process, here, monkeypatch):
@@ -423,7 +434,7 @@ def test_the_command_prints_lines_of_process_0_and_the_cause(tmp_path):
     script = tmp_path / "fails.py"
     script.write_text(
         "import os, sys; print(os.environ['KERAS_BACKEND'], sys.argv[1:])\n"
-        "raise SystemExit('enough' if os.environ['PROCESS_ID'] == '1' else 0)"
+        "raise SystemExit('enough.' if os.environ['PROCESS_ID'] == '1' else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-m", "groundup.cluster", "2", tmp_path / "logs", script, "a b", "--c"],
@@ -470,6 +481,47 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["cluster", "2", str(tmp_path / "file" / "logs"), "script.py"])
     assert program.main() == 1
     assert capsys.readouterr().err == f"cannot go on: Not a directory ({tmp_path / 'file' / 'logs'})\n"
+
+
+GREEDY = """
+import os, socket, sys
+me = int(os.environ["PROCESS_ID"])
+address = os.environ["COORDINATOR"].split(":")
+try:  # what any other program on this machine might do in the time between
+    socket.create_server((address[0], int(address[1])))
+    print("taken")
+except OSError:
+    print("kept")
+from groundup import cluster
+cluster.links.hold_port, hold = (lambda host: held.append(hold(host)) or held[0]), cluster.links.hold_port
+held = []
+print(cluster.join(b"same"))
+if me == 0:
+    print("JAX's port is", "another" if held[0].fileno() != -1 else "the one that was held, which is closed")
+cluster.leave()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a port is held for JAX on Linux alone")
+def test_nobody_takes_a_port_before_it_is_used(tmp_path):
+    script = tmp_path / "greedy.py"
+    script.write_text(GREEDY)
+    logs = cluster.launch(script, 2, folder=tmp_path, cores=1)
+    assert [log.splitlines()[0] for log in logs] == ["kept", "kept"]
+    said = [line for line in logs[0].splitlines()[1:] if not line.startswith("[Gloo]")]
+    assert said == ["(0, 2)", "JAX's port is the one that was held, which is closed"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a port is held for JAX on Linux alone")
+def test_a_port_that_is_held_is_nobody_elses():
+    with cluster.links.hold_port("127.0.0.1") as holder:
+        address = holder.getsockname()
+        with pytest.raises(OSError, match="Address already in use"):
+            socket.create_server(address)
+        with socket.create_server(address, reuse_port=True) as server, socket.create_connection(address) as link:
+            assert server.accept()[1] == link.getsockname()  # who listens gets the calls, not who holds
+    with cluster.links.hold_port("127.0.0.1") as one, cluster.links.hold_port("127.0.0.1") as other:
+        assert one.getsockname() != other.getsockname()
 
 
 def test_no_process_at_all_is_refused(tmp_path):
@@ -560,7 +612,7 @@ def test_canary_multi_worker_mirrored_strategy_with_fit_is_broken(tmp_path):
 import json, os, signal, sys
 signal.alarm(300)
 os.environ["KERAS_BACKEND"], sys.modules["jax"] = "tensorflow", None
-workers = [os.environ["COORDINATOR"], "127.0.0.1:{cluster.links.free_port("127.0.0.1")}"]
+workers = ["127.0.0.1:{free_port("127.0.0.1")}", "127.0.0.1:{free_port("127.0.0.1")}"]
 task = {{"type": "worker", "index": int(os.environ["PROCESS_ID"])}}
 os.environ["TF_CONFIG"] = json.dumps({{"cluster": {{"worker": workers}}, "task": task}})
 import keras, numpy, tensorflow

@@ -168,7 +168,9 @@ def test_missing_files(copy):
         data.load("movie_reviews")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": {}}', '{"a": {"path": "", "recipe": "", "files": {"b": 1}}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "{}", "[" * 100_000, "[]", '{"a": {}}', '{"a": {"path": "", "recipe": "", "files": {"b": 1}}}']
+)
 def test_broken_manifest(copy, text):
     (copy / "MANIFEST.json").write_text(text)
     with pytest.raises(data.DataError, match=r"MANIFEST.json is broken.*git checkout"):

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from coursetools import docs, mutants
+from coursetools import docs, machine, mutants
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -265,3 +265,11 @@ def test_the_page_of_mutants_is_up_to_date_and_few_went_unnoticed():
     for chapter in {row["chapter"] for row in rows}:
         *_, share = mutants.counts([row for row in rows if row["chapter"] == chapter])
         assert share >= (0.95 if chapter in ("01", "02") else 0.9), f"chapter {chapter}: {share:.2f}"
+
+
+def test_times_in_the_guide_are_those_of_the_table():
+    guide = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
+    assert "none takes longer than two minutes" in guide and "chapter 06 of thirty learners, a good half-hour" in guide
+    about = max(machine.read(ROOT / "docs" / "budget.json").values(), key=lambda about: about["gflops"])
+    seconds = {stem[:2]: each[0] for stem, each in about["chapters"].items()}
+    assert max(seconds.values()) < 120 and 30 <= 30 * seconds["06"] / 60 <= 45

@@ -32,6 +32,26 @@ def test_a_link_stays_one(tmp_path):
     assert (tmp_path / "link").is_symlink() and (tmp_path / "x").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("name", ["folder", "nowhere/x"])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError) as error:
+        files.write(tmp_path / name, "x")
+    assert error.value.filename == str(tmp_path / name) and ".part" not in str(error.value)
+    assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_stays_one(tmp_path):
+    """And so do devices: root, who may write in /dev, would make a file of /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write(pipe, b"new")
+    assert os.read(reader, 9) == b"new" and pipe.is_fifo()
+    os.close(reader)
+
+
 def test_what_utf_8_cannot_hold_is_escaped_as_json_reads_it(tmp_path):
     files.write(tmp_path / "x", json.dumps({"name": "\udcffü"}, ensure_ascii=False))
     assert json.loads((tmp_path / "x").read_text(encoding="utf-8")) == {"name": "\udcffü"}

@@ -284,3 +284,51 @@ def test_the_longer_trained_one_passes_the_bars(recipe):
     last = [line for line in lines() if line["model"] == "classes"][-1]
     assert float(last["recognised"]) >= 0.85 and float(last["least"]) >= 0.03
     assert sum(file.stat().st_size for file in (RECIPES.parents[2] / "data" / "gan").iterdir()) < 4e6
+
+
+# The recipe of the flow-matching model
+
+
+@pytest.fixture
+def flow_recipe(import_recipe, monkeypatch):
+    recipe = import_recipe("train_flow")
+    monkeypatch.setattr(recipe, "LOG_EVERY", 2)
+    return recipe
+
+
+def test_a_flow_training_interrupted_and_resumed_as_uninterrupted(flow_recipe, tmp_path, monkeypatch):
+    space = flow_recipe.chapter()
+    network = space["flow_network"]
+    monkeypatch.setitem(space, "flow_network", lambda: network(width=4))
+    monkeypatch.setattr(flow_recipe, "PLAN", flow_recipe.PLAN | {"steps": 4, "batch": 4})
+    plan, models, logs = flow_recipe.PLAN, [], []
+    for name, parts in (("whole", [None]), ("parts", [2, None])):
+        (tmp_path / name).mkdir()
+        for until in parts:  # each time a new model, as in a new process
+            model = flow_recipe.build(space, **plan)
+            model.compile(model.optimizer, steps_per_execution=1, jit_compile=False)
+            log = flow_recipe.train(space, model, lambda model: {"nothing": 0}, tmp_path / name, until)
+        models.append(model)
+        logs.append([line[:-1] for line in log])
+    assert logs[0] == logs[1] and [line[0] for line in log] == [2, 4]
+    for a, b in zip(*map(flow_recipe.variables, models), strict=True):
+        np.testing.assert_array_equal(np.asarray(a.value), np.asarray(b.value))
+
+
+def test_the_kept_flow_is_what_its_log_says(flow_recipe):
+    from groundup import data
+
+    folder, space = data.path("gan"), flow_recipe.chapter()
+    assert json.loads((folder / "flow.json").read_text()) == flow_recipe.PLAN
+    network = space["flow_network"]()
+    with np.load(folder / "flow.npz", allow_pickle=False) as arrays:
+        assert {array.dtype for array in arrays.values()} == {np.dtype("float16")}
+        network.set_weights([arrays[name].astype("float32") for name in sorted(arrays.files)])
+    with open(folder / "flow.csv", newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert int(last["step"]) == flow_recipe.PLAN["steps"]
+    seen = space["scores"](space["follow"](network, 0))
+    for name, apart in (("recognised", 0.02), ("precision", 0.03), ("recall", 0.03)):
+        assert seen[name] == pytest.approx(float(last[name]), abs=apart)
+    assert seen["distance"] == pytest.approx(float(last["distance"]), rel=0.1)
+    assert (folder / "flow.npz").stat().st_size < 2e6

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -402,6 +403,27 @@ def test_each_learner_has_a_row_that_says_why(folder):
     assert [row[1:3] for row in rows if row[0] == "mia"] == [("01.1", "right"), ("01.3", "right"), ("?", "not graded")]
 
 
+def test_a_verdict_that_does_not_exist_reaches_no_terminal(tmp_path, monkeypatch):
+    place = tmp_path / "anna_01_tiny.ipynb"
+    nbformat.write(notebook(), place)
+    monkeypatch.setattr(grade, "watch", lambda *_: ({"01.1": "\x1b]2;mine\x07\n", "01.3": "right"}, None))
+    (tmp_path / "scratch" / "folder").mkdir(parents=True)
+    chapter = tmp_path / "01_tiny.ipynb"
+    nbformat.write(notebook(solution=True), chapter)
+    rows, _ = grade.rows_of("anna", place, chapter, tmp_path, tmp_path / "scratch", (6, 700), "")
+    assert [row[2] for row in rows] == ["not graded", "right"]
+    assert "gave itself a verdict that does not exist" in rows[0][3] and rows[0][3].isprintable()
+
+
+def test_two_cells_with_one_id_are_read_without_a_warning(tmp_path):
+    nb = notebook()
+    nb.cells[2].id = nb.cells[1].id
+    (tmp_path / "01_tiny.ipynb").write_text(json.dumps(nb))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(grade.read(tmp_path / "01_tiny.ipynb").cells) == len(nb.cells)
+
+
 def test_links_are_not_followed(folder, tmp_path):
     nbformat.write(notebook(answers=RIGHT), tmp_path / "elsewhere.ipynb")
     (tmp_path / "in" / "bea").mkdir(parents=True)
@@ -609,6 +631,20 @@ def test_refused(tmp_path, arguments, expected):
     nbformat.write(notebook(solution=True), tmp_path / "notebooks" / "01_tiny.ipynb")
     status, printed = call(tmp_path, *arguments)
     assert status == 2 and expected in printed and "Traceback" not in printed
+
+
+def test_a_folder_at_home(folder, tmp_path):
+    folder({"ada/notes.txt": b"x"})
+    status, printed = call(tmp_path, "~/in", HOME=str(tmp_path))
+    assert status == 0 and "ada" in printed
+
+
+def test_the_table_of_the_call_before_is_kept(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "grades.csv").write_text("last week's, with marks by hand")
+    _, printed = folder({"ada/notes.txt": b"x"})
+    assert (tmp_path / "out" / "grades.before.csv").read_text() == "last week's, with marks by hand"
+    assert "is kept as" in printed and "ada" in (tmp_path / "out" / "grades.csv").read_text()
 
 
 def test_stopped_in_the_middle(marked, tmp_path):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -954,6 +955,17 @@ def test_the_sides_are_the_same_at_every_size(folder):
         assert np.array_equal(one, other)
 
 
+def test_paths_in_a_table_are_those_of_the_manifest(tmp_path, capsys):
+    pictures = pictures_of(2, 50)
+    pictures.paths[:2] = ["class 0/a\nb.jpg", "class 0/\udce9.jpg"]
+    (tmp_path / "g.csv").write_text("path,group\nclass 0/a\\nb.jpg,x\nclass 0/\\udce9.jpg,x\n")
+    assert list(image_folder.groups(pictures, table=tmp_path / "g.csv"))[:2] == ["g x", "g x"]
+    assert capsys.readouterr().out == ""
+    (tmp_path / "g.csv").write_text("path,group\nclass 0/a\\nb.jpg,x\nclass 0/mispelt.jpg,x\n")
+    image_folder.groups(pictures, table=tmp_path / "g.csv")
+    assert "1 of 2 paths are of no picture that is used, such as class 0/mispelt.jpg" in capsys.readouterr().out
+
+
 def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
     pictures = pictures_of(2, 50)
     alone = image_folder.groups(pictures)
@@ -964,8 +976,9 @@ def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
         image_folder.folds(pictures, 5, alone)
     with pytest.raises(FolderError, match=r"1 group for 2 parts, .* \(2 pictures count as one, 'class 0'\); add"):
         image_folder.folds(pictures, 2, image_folder.groups(pictures, "^[^/]+"))
-    with pytest.raises(FolderError, match=r"GROUP is '\(', which is no regular expression"):
-        image_folder.groups(pictures, "(")
+    for pattern in ("(", "a{99999999999999999999}", "(" * 5000 + ")" * 5000):
+        with pytest.raises(FolderError, match=r"GROUP is '.{1,80}', which is no regular expression"):
+            image_folder.groups(pictures, pattern)
     for shares in ((0.5, 0.6), (1.2, -0.2), (), (1, 0)):
         with pytest.raises(FolderError, match="sum 1"):
             image_folder.split(pictures, shares)
@@ -975,6 +988,11 @@ def test_what_cannot_be_dealt_is_said_in_a_sentence(tmp_path):
         (None, "cannot be read"),
         (b"path,object\n", "has no column 'group'; its first line has 'path', 'object'"),
         (b"", "its first line has nothing"),
+        (b",".join(b"c%d" % i for i in range(10_000)), r"its first line has 'c0', .*, 'c7', \.\.\.\.$"),
+        (
+            b"group,path\nx\na,class 0/0.jpg\na,class 0/0.jpg\nb,class 0/0.jpg\n",
+            "puts class 0/0.jpg into two groups, 'a' and 'b'; leave one row",
+        ),
         (b"path,group\nclass 0/0.jp,a\n", "names none of the pictures; its paths need to look like 'class 0/0.jpg'"),
         (b"path,group\ncaf\xe9,a\n", "is no CSV in UTF-8"),
         (b'path,group\n"' + b"x" * 200_000 + b'",a\n', "is no CSV in UTF-8"),
@@ -1061,6 +1079,30 @@ def test_hidden_files_and_odd_names_come_out_of_the_csv_as_they_went_in(folder, 
         image_folder.predict(saved, only_hidden)
 
 
+def test_predictions_never_replace_a_picture_or_the_model_and_a_wrong_place_is_said_before_the_work(
+    folder, tmp_path, monkeypatch, capsys
+):
+    line = importlib.import_module("ownfiles.image_folder.__main__")
+    one = folder / "2 Hünde" / "bild 3.jpg"
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_bytes(b"{}")
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(line, "restore", lambda model: None)
+    monkeypatch.setattr(line, "predict", lambda *_: pytest.fail("the work was begun"))
+    before = state(folder), state(tmp_path / "model")
+    for pictures, out, sentence in (
+        (one, one, "is one of the pictures, never changed; write it elsewhere"),
+        (folder, one, "lies in the folder of the pictures, never changed"),
+        (folder, tmp_path / "link" / "new.csv", "lies in the folder of the pictures, never changed"),
+        (folder, tmp_path / "model" / "model.json", "lies in the folder of the model, never changed"),
+        (folder, tmp_path, "is a folder; name a file to write"),
+        (folder, tmp_path / "file" / "a.csv", "cannot be written .*another place"),
+    ):
+        assert re.search(sentence, line.main(["predict", str(tmp_path / "model"), str(pictures), "--out", str(out)]))
+    assert before == (state(folder), state(tmp_path / "model"))
+
+
 def test_one_sigmoid_output_is_the_second_class(folder, tmp_path):
     pictures = image_folder.load(scan(folder))
     model = network(pictures.classes, 40, sigmoid=True)
@@ -1107,6 +1149,7 @@ def test_broken_model_folders(tmp_path):
         image_folder.restore(tmp_path / "nowhere")
     said("broken", b"{")
     said("broken", b"\xff\xfe")
+    said("broken", b"[" * 100_000)
     said("lacks the list classes", b"[]")
     said("lacks the list classes", b'{"classes": ["a", "b"]}')
     said("lacks the list classes", signed(content, classes=[1, 2]))
@@ -1119,6 +1162,12 @@ def test_broken_model_folders(tmp_path):
     unsafe.save(tmp_path / "unsafe.keras")
     unsafe = (tmp_path / "unsafe.keras").read_bytes()
     said("cannot be loaded .*without Lambda", signed(unsafe), unsafe)
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(tmp_path / "later.keras", "w") as new:
+        for name in old.namelist():
+            part = old.read(name).replace(b'"units": 2', b'"units": 2, "of_later": 1')
+            new.writestr(name, part.replace(keras.__version__.encode(), b"99.1") if name == "metadata.json" else part)
+    later = (tmp_path / "later.keras").read_bytes()
+    said(r"cannot be loaded \(.*; Keras 99\.1 saved it, here is 3\.", signed(later), later)
     (place / "model.keras").unlink()
     with pytest.raises(FolderError, match=r"model\.keras cannot be read"):
         image_folder.restore(place)

@@ -89,6 +89,17 @@ def test_what_cannot_be_measured_is_said(chapter, capsys, cells, words):
     assert words in capsys.readouterr().err and not (out / "data" / "records" / "03.csv").exists()
 
 
+def test_wrong_names_and_places_are_said_before_anything_is_measured(chapter, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "measure", lambda *_: pytest.fail("it was measured"))
+    out = chapter(CHAPTER[:-1])
+    assert records.main(["03", "07_shedules", "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "there is no chapter 07_shedules" in said and "experiments 03_candidates, " in said
+    (tmp_path / "file").touch()
+    assert records.main(["03", "--out", str(tmp_path / "file")]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
 def test_in_data_the_manifest_knows_each_seed_at_once(chapter, tmp_path, monkeypatch):
     """A chapter that reads records would refuse them else, from the second seed on."""
     data = tmp_path / "data"

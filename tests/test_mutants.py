@@ -15,6 +15,7 @@ CHAPTER = [
     ('check.close("the minimum", w, 3.0)\nprint("slope at 5:", slope(5))', []),
     ("1 / 0", ["solution"]),
 ]
+PRINTED = "ok  the minimum 3 (within 1e-06 relative)\nslope at 5: 4\n"
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +31,7 @@ def environment():
 def chapter(tmp_path, monkeypatch):
     nb = nbformat.v4.new_notebook()
     nb.cells = [nbformat.v4.new_code_cell(source, metadata={"tags": tags}) for source, tags in CHAPTER]
+    nb.cells[4].outputs = [nbformat.v4.new_output("stream", name="stdout", text=PRINTED)]
     nbformat.write(nb, tmp_path / "11_squares.ipynb")  # 11: Keras is not loaded first
     monkeypatch.setattr(notebook, "NOTEBOOKS", tmp_path)
     monkeypatch.setattr(mutants, "DOCS", tmp_path)
@@ -110,6 +112,17 @@ def test_a_verdict_stays_when_the_mutant_is_tried_again(chapter):
     mutants.save(rows)
     mutants.main(["11", "--limit", "3"])
     assert mutants.load() == rows
+
+
+def test_a_shorter_run_takes_away_no_verdicts_on_the_same_code(chapter):
+    mutants.main(["11", "--limit", "3"])
+    rows = [dict(row, verdict="" if row["noticed"] else "because") for row in mutants.load()]
+    mutants.save(rows)
+    mutants.main(["11", "--limit", "1"])
+    assert mutants.load() == rows
+    mutants.save([dict(row, code="of old") for row in rows])
+    mutants.main(["11", "--limit", "1"])
+    assert len(mutants.load()) == 1
 
 
 def test_a_chapter_that_fails_unchanged_is_refused(chapter, capsys):

@@ -76,6 +76,11 @@ def test_own_folder(photos, tmp_path, network):
     assert [row["path"] for row in rows] == ["0.png", "1.png", "2.png", "Notiz.txt"]
     assert all(row["class"] in CLASSES for row in rows[:3])
     assert rows[3]["class"] == "" and rows[3]["why"]
+    marks = {row["unsure"]: [] for row in rows[:3]} | {"": []}
+    for row in rows[:3]:
+        marks[row["unsure"]].append(float(row["probability"]))
+    assert set(marks) <= {"", "unsure"} and rows[3]["unsure"] == ""
+    assert max(marks.get("unsure", [0])) < min(marks[""] or [1])
     assert [name for name in rows[0] if name.startswith("p(")] == [f"p({name})" for name in CLASSES]
 
     with (out / "doubtful.csv").open(encoding="utf-8", newline="") as lines:
@@ -118,6 +123,7 @@ def code_with(*words):
         ("EPOCHS", 0, "EPOCHS is 0: give it 1 or more"),
         ("DATA_DIR", "one", "has one class, 'cats'"),
         ("PREDICT_DIR", "nowhere", "There is no folder nowhere of new pictures"),
+        ("PREDICT_DIR", ".", "would lie in PREDICT_DIR, .; give another OUT"),
         ("GROUP", "(", "GROUP is '(', which is no regular expression"),
         ("GROUP_TABLE", "nowhere.csv", "nowhere.csv cannot be read"),
         ("FOLDS", 1, "it needs to be a whole number of parts, 2 or more"),
@@ -134,7 +140,7 @@ def test_faults_are_found_before_the_training(photos, tmp_path, monkeypatch, par
         "claims = check",
         "image_folder.scan(",
         "write_manifest",
-        "PREDICT_DIR and",
+        "new.is_dir()",
         "load(scan)",
         "folds = ",
     )
@@ -189,17 +195,31 @@ def test_two_classes_and_a_class_that_a_fold_lacks(tmp_path):
     features = rng.normal(size=(60, 5)) + labels[:, None]
     for classes, rows in ((["a", "b"], labels < 2), (["a", "b", "c"], labels < 2), (["a", "b", "c"], labels >= 0)):
         space = {"np": np, "features": features, "labels": labels, "classes": classes, "pretrained": True}
-        exec(
-            "from sklearn.linear_model import LogisticRegression\nfrom sklearn.preprocessing import StandardScaler",
-            space,
-        )
+        exec("from sklearn.linear_model import LogisticRegression", space)
         for cell in code:
             exec(cell, space)
         rows = np.flatnonzero(rows)
         logits = space["logits_of"](rows, space["learn_head"](rows))
-        scaled = space["StandardScaler"]().fit_transform(features[rows])
-        model = space["LogisticRegression"](C=0.03, max_iter=1000).fit(scaled, labels[rows])
+        model = space["LogisticRegression"](C=0.1, max_iter=1000).fit(features[rows], labels[rows])
         assert logits.shape == (len(rows), len(classes))
-        np.testing.assert_array_equal(logits.argmax(axis=1), model.predict(scaled))
-        chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(chances[:, model.classes_], model.predict_proba(scaled), atol=1e-6)
+        np.testing.assert_array_equal(logits.argmax(axis=1), model.predict(features[rows]))
+        chances = space["chances_of"](logits)
+        np.testing.assert_allclose(chances[:, model.classes_], model.predict_proba(features[rows]), atol=1e-6)
+
+
+def test_pictures_far_from_what_was_learned_are_unsure():
+    """The limit is one that nine in ten held-out pictures reach; strangers between two classes fall below it."""
+    rng = np.random.default_rng(6)
+    labels, features = np.repeat([0, 1, 2], 40), np.zeros((120, 3))
+    features[:, :2] = np.array([[-4, 0], [4, 0], [0, 0.5]])[labels] + rng.normal(0, 0.3, (120, 2))
+    folds = [(np.arange(120)[np.arange(120) % 4 != k], np.arange(120)[np.arange(120) % 4 == k]) for k in range(4)]
+    space = {"np": np, "features": features, "labels": labels, "classes": ["a", "b", "c"], "pretrained": True}
+    space |= {"folds": folds, "claims": check.values_only}
+    exec("from sklearn.linear_model import LogisticRegression", space)
+    for cell in code_with("def learn_head", "def logits_of", "def strangers_marked"):
+        exec(cell, space)
+    assert space["strangers_marked"](2) > 0.9  # between the two others: neither is likely
+    (limit_cell,) = code_with("limit = np.quantile")
+    space |= {"sure": np.linspace(0.5, 0.99, 50), "right": np.arange(50) >= 5}
+    exec(limit_cell, space)
+    assert (space["sure"] < space["limit"]).sum() == 5 and space["unsure_right"] == 0 and space["sure_right"] == 1

@@ -267,3 +267,24 @@ def test_class_of_an_object(recipe):
 def test_recipes_import_and_explain_themselves(name):
     said = subprocess.run([sys.executable, "-B", RECIPES / f"{name}.py", "--help"], capture_output=True, text=True)
     assert said.returncode == 0 and "--from FOLDER" in said.stdout and "Rebuild data/" in said.stdout
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_the_beginning(recipe, tmp_path):
+    (tmp_path / "checkpoint.npz").mkdir()
+    with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\): make it readable to go on"):
+        recipe("packages").progress(tmp_path / "checkpoint.npz", [], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--until", "0"], "--until 0: training stops after a step, 1 or a later one"),
+        (["--until", "-5"], "--until -5: training stops"),
+        (["--out", __file__], "name a folder that can be written"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(recipe, monkeypatch, capsys, arguments, words):
+    monkeypatch.setattr(sys, "argv", ["train_gpt.py", *arguments])
+    with pytest.raises(SystemExit) as error:
+        recipe("packages").options("gpt", "text")
+    assert error.value.code == 2 and words in capsys.readouterr().err

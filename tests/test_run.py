@@ -247,6 +247,16 @@ def test_a_time_limit_is_a_positive_number(main, folder, tmp_path, capsys, argum
     assert "argument --timeout: invalid seconds value" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", ["notebooks", "link"])
+def test_the_chapters_are_not_replaced_by_their_executed_copies(main, folder, tmp_path, monkeypatch, capsys, out):
+    (tmp_path / "link").symlink_to(folder / "notebooks")
+    before = {path: path.read_bytes() for path in (folder / "notebooks").iterdir()}
+    place = folder / out if out == "notebooks" else tmp_path / out
+    assert main(folder / "notebooks", "01", "--out", str(place)) == 2
+    assert "holds the chapters themselves" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (folder / "notebooks").iterdir()} == before
+
+
 @pytest.mark.parametrize("out", ["", "~/x"])
 def test_out_that_is_empty_or_at_home(main, folder, tmp_path, monkeypatch, capsys, out):
     """At home: refused there, since the file of that name is in the way, and no folder called ~ is made."""

@@ -69,6 +69,7 @@ def test_read_refuses_what_is_no_file(tmp_path):
         (tmp_path / "none.txt", "There is no file"),
         (tmp_path / "pipe", "a pipe or a device"),
         ("a\0b", "cannot be read"),
+        ("~nobody-of-this-name/x.txt", r"cannot be read \(Could not determine home directory"),
     ):
         with pytest.raises(text.TextError, match=words):
             text.read(path)
@@ -123,6 +124,7 @@ def test_csv(tmp_path, delimiter):
     ("changes", "words"),
     [
         ({"header": "sentence\tlabel"}, "no column 'text'; its first line has 'sentence', 'label'"),
+        ({"header": "\t".join(f"c{i}" for i in range(10_000))}, "'c18', 'c19', ...."),
         ({"header": "text\ttext"}, "two columns 'text'"),
         ({"rows": GOOD + GOOD}, "has 30 different texts"),
         ({"rows": GOOD + [(words + "!", label) for words, label in GOOD]}, "has one class, 'good'"),

@@ -122,6 +122,10 @@ def test_not_every_slash_is_a_machine_path(text):
     assert tidy.problems(nb) == []
 
 
+def test_a_notebook_without_cells(tmp_path):
+    assert tidy.clean(new_notebook()).cells == []
+
+
 def test_no_notebook(tmp_path, capsys):
     (tmp_path / "a.ipynb").write_text("{")
     (tmp_path / "b.ipynb").write_text(

@@ -1,8 +1,11 @@
 """One line per epoch, the same on every machine."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -108,6 +111,37 @@ def test_a_file_that_is_not_whole_is_no_beginning(variables, tmp_path, harm):
     file.write_bytes(harm(file.read_bytes()))
     with pytest.raises(training.Damaged, match=r"x\.npz is damaged .*Move it away to start anew"):
         training.resume(file, variables, "one")
+
+
+def other_file(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def test_no_changed_byte_and_no_other_file_escapes_as_another_error(tmp_path):
+    """A changed bit makes zipfile ask for a password, or for a later version of zip; and so on."""
+    file, variable = tmp_path / "x.npz", types.SimpleNamespace(value=np.zeros(2), shape=(2,))
+    variable.assign = lambda value: None
+    training.keep(file, [variable], "one", step=1)
+    whole = file.read_bytes()
+    npy, plan = io.BytesIO(), {"plan": '"one"', "progress": '{"step": 1}'}
+    np.save(npy, np.zeros(2))
+    foreign = [
+        npy.getvalue(),
+        other_file(**plan, **{"000": np.array(["a", "b"])}),
+        other_file(**{**plan, "progress": "[1]"}, **{"000": np.zeros(2)}),
+        other_file(**{**plan, "progress": "[" * 100_000}, **{"000": np.zeros(2)}),
+    ]
+    flipped = [whole[:i] + bytes([whole[i] ^ bit]) + whole[i + 1 :] for i in range(len(whole)) for bit in (1, 255)]
+    for content in flipped:
+        file.write_bytes(content)
+        with contextlib.suppress(training.Damaged, training.OtherPlan, OSError):
+            assert training.resume(file, [variable], "one") == {"step": 1}
+    for content in foreign:
+        file.write_bytes(content)
+        with pytest.raises(training.Damaged, match="Move it away to start anew"):
+            training.resume(file, [variable], "one")
 
 
 def test_the_training_before_a_damaged_one_is_still_there(variables, tmp_path):

@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import pytest
@@ -239,6 +241,19 @@ def test_refused(tmp_path, capsys):
     assert "OUT=/elsewhere" in capsys.readouterr().err
 
 
+def test_an_edition_that_cannot_be_replaced_is_said_as_it_is(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyreveal")
+    (tmp_path / "workshop" / "learner").mkdir(parents=True)
+
+    def refuse(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    assert main(["01", "--out", str(tmp_path)]) == 1
+    assert "Read-only file system" in capsys.readouterr().err
+
+
 # Slides
 
 
@@ -397,4 +412,44 @@ def test_hosts_use_the_same_lock():
     assert doctor.OLDEST <= tuple(map(int, version.split("."))) <= doctor.NEWEST
     container = json.loads((root / ".devcontainer" / "devcontainer.json").read_text())
     assert f":{version}-" in container["image"] and "make setup" in container["postCreateCommand"]
-    compile((root / "docs" / "jupyterhub_config.py").read_text(), "jupyterhub_config.py", "exec")
+
+
+def test_a_hub_hands_out_the_whole_edition_also_after_a_copy_that_was_cut_short(tmp_path, monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    text = (notebook.SRC.parent / "docs" / "jupyterhub_config.py").read_text()
+    assert "\n    make workshop " in text  # what is handed out must have been made
+    monkeypatch.setenv("COURSE", str(tmp_path / "course"))
+    edition, home = tmp_path / "course" / "build" / "workshop" / "learner", tmp_path / "home"
+    edition.mkdir(parents=True)
+    (edition / "01_a.ipynb").write_text("{}")
+    (home / "course.part").mkdir(parents=True)  # of a copy that was cut short
+    (home / "course.part" / "half").touch()
+    me = types.SimpleNamespace(pw_dir=str(home), pw_uid=os.getuid(), pw_gid=os.getgid(), pw_name="anna")
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: me)
+    monkeypatch.setattr(os, "getgrouplist", lambda *_: [])
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda words, check, cwd, umask, **_: run(words, check=check, cwd=cwd))
+    names = {"get_config": mock.MagicMock}
+    exec(compile(text, "jupyterhub_config.py", "exec"), names)
+    for _ in range(2):
+        names["hand_out"](types.SimpleNamespace(user=types.SimpleNamespace(name="anna")))
+        assert [path.relative_to(home).as_posix() for path in sorted(home.rglob("*"))] == [
+            "course",
+            "course/01_a.ipynb",
+        ]
+
+
+def test_the_cell_for_colab_runs_twice(tmp_path, monkeypatch):
+    cell = re.search(r"```python\n(.*?)```", (notebook.SRC.parent / "docs" / "colab.md").read_text(), re.DOTALL)[1]
+    called = []
+    monkeypatch.setattr(subprocess, "run", lambda words, check: called.append(words))
+    monkeypatch.setattr(os, "chdir", lambda folder: None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    exec(cell, {})
+    assert called == []  # it does nothing elsewhere
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    for there in (False, True):
+        monkeypatch.setattr(os.path, "isdir", lambda path, there=there: there)
+        called.clear()
+        exec(cell, {})
+        assert (called[0][:2] == ["git", "clone"]) is not there and called[-1][-1] == "/content/course"

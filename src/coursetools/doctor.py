@@ -167,24 +167,26 @@ def for_uv(settings):
     return found
 
 
-def quickly(venv, log):
+def quickly(venv, log, arguments=None, program=None):
     """Install the first list with uv, which pip installs before, with its hash; True if that went well.
 
     uv loads and unpacks many packages at a time. Where it cannot be used, pip does the same in more time, and its
-    words are known (`explain`). Raises Problem if not even uv itself can be had.
+    words are known (`explain`). Raises Problem if not even uv itself can be had. For another environment than the
+    course's: `arguments` name another list, `program` is a uv that is there already.
     """
-    itself = re.search(rb"(?m)^uv==[^;\n]*\\\n(?:    --hash.*\n?)+", read(LISTS[0]))
-    if not itself:
-        return False
-    wanted = os.path.join(venv, "uv.txt")
-    with open(wanted, "wb") as file:
-        file.write(itself.group(0))
-    pip(venv, log, ["--no-deps", "-r", wanted])
+    if not program:
+        itself = re.search(rb"(?m)^uv==[^;\n]*\\\n(?:    --hash.*\n?)+", read(LISTS[0]))
+        if not itself:
+            return False
+        wanted = os.path.join(venv, "uv.txt")
+        with open(wanted, "wb") as file:
+            file.write(itself.group(0))
+        pip(venv, log, ["--no-deps", "-r", wanted])
+        program = os.path.join(os.path.dirname(python_of(venv)), "uv")
     child = subprocess.Popen([python_of(venv), "-I", "-m", "pip", "config", "list"], stdout=subprocess.PIPE)
     env = dict(os.environ, **for_uv(child.communicate()[0].decode("utf-8", "replace")))
     env["TMPDIR"] = os.path.join(os.path.abspath(venv), "tmp")
     os.makedirs(env["TMPDIR"], exist_ok=True)
-    program = os.path.join(os.path.dirname(python_of(venv)), "uv")
     options = ["--no-config", "--no-cache", "--require-hashes", "--only-binary=:all:", "--compile-bytecode"]
     options.append("--index-strategy=unsafe-best-match")  # of several indexes, as pip; with hashes none is trusted
 
@@ -193,7 +195,7 @@ def quickly(venv, log):
             say("  " + line.strip().lower())
 
     try:
-        command = [program, "pip", "install", "--python", python_of(venv), *options, "-r", LISTS[0]]
+        command = [program, "pip", "install", "--python", python_of(venv), *options, *(arguments or ["-r", LISTS[0]])]
         execute(command, log, on_line, env=env)
         return True
     except (Problem, OSError):

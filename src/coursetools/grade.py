@@ -42,6 +42,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -52,6 +53,7 @@ from coursetools.tidy import nbformat
 OFFLINE = Path(__file__).with_name("offline")  # refuses connections from Python
 LARGEST_MB = 50  # of a notebook, and of the files beside it that are copied
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+VERDICTS = ("right", "not yet", "not answered", "not graded")
 ROUND = 2**20  # bytes that are read from a submission's pipe before its limits are looked at again
 LONGEST = 65536  # bytes of a line on the pipe; ours are shorter
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount", "--ipc"]  # of util-linux
@@ -108,7 +110,9 @@ def read(path):
                 raise ValueError(f"cell {number} has no text (source)")
             if "id" in cell:
                 cell["id"] = str(cell["id"])  # a list cannot be looked up
-        return nbformat.reads(json.dumps(content), as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of two cells with one id, which it mends
+            return nbformat.reads(json.dumps(content), as_version=4)
     except UnicodeDecodeError:
         reason = "the file is not UTF-8, as notebooks are: another kind of file, or saved by another program"
     except json.JSONDecodeError as error:
@@ -439,6 +443,8 @@ def rows_of(learner, path, chapter, root, scratch, limits, wall, hidden=()):
         said = verdicts.get(number, f"not graded: {why}")
         verdict, _, hint = said.partition(": ")
         verdict = {"not answered yet": "not answered"}.get(verdict, verdict)
+        if verdict not in VERDICTS:  # ours are; it may hold what a terminal obeys
+            verdict, hint = "not graded", f"the submission gave itself a verdict that does not exist: {said[:80]!r}"
         rows.append((learner, number, verdict, "; ".join(filter(None, [hint[:400], verdict != "right" and note]))))
     return rows, note
 
@@ -512,7 +518,7 @@ def grade(options):
     """Grade all the notebooks in a folder and write the table. Raises Refused, OSError, KeyboardInterrupt."""
     if not options.dir:
         raise Refused("make grade DIR=submissions/ says which folder holds what was handed in")
-    root, out = Path(options.dir).resolve(), Path(options.out).resolve()
+    root, out = Path(os.path.expanduser(options.dir)).resolve(), Path(options.out).resolve()  # not all shells expand ~
     found = find(root, out)
     if not OFFLINE.is_dir():
         raise Refused(f"{OFFLINE} is missing, which keeps submissions from the network: mark in a whole checkout")
@@ -520,6 +526,9 @@ def grade(options):
     wall = choose_wall()
     hidden = hideable([root, out]) if wall == "bubblewrap" else []
     print(what_holds(wall, can_confine(), any(root.is_relative_to(folder) for folder in hidden)), flush=True)
+    with contextlib.suppress(FileNotFoundError):  # of another week, perhaps, and with marks by hand
+        os.replace(out / "grades.csv", out / "grades.before.csv")
+        print(f"the table that was there is kept as {out / 'grades.before.csv'}", flush=True)
     budget = machine.read(notebook.NOTEBOOKS.parent / "docs" / "budget.json")
     speed = machine.gflops() if budget else None
     rows, width = [], max(len(learner) for learner, *_ in found)

@@ -264,7 +264,7 @@ class Player:
         error = done.error_before_exec or done.error_in_exec
         shown = "" if done.result is None else repr(done.result)
         text = self.sanitize(captured.stdout + ("" if "<" in shown else shown))
-        return hashlib.sha256(text.encode()).hexdigest(), error and f"{type(error).__name__}: {error}"[:300]
+        return digest(text), error and f"{type(error).__name__}: {error}"[:300]
 
     def follow(self, sources, wanted, first):
         """What notices that the first of these cells was changed, in words, or ""; `first`: its index."""
@@ -299,15 +299,18 @@ def play_mutants(sources, wanted, chosen, send):
     player, left = Player(), len(chosen)
     for index, source in enumerate(sources):
         here = [number for number, mutant in enumerate(chosen) if mutant.cell == index]
-        before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
-        for number in here:
-            send(("begin", number))
-            what = player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)
-            sys.modules["matplotlib.pyplot"].close("all")
-            if before:
-                before.restore()
-            send(("told", what))
-            left -= 1
+        try:
+            before = rewind.Snapshot(player.shell.user_ns) if here and len(chosen) > 1 else None
+            for number in here:
+                send(("begin", number))
+                send(("told", player.follow([chosen[number].source, *sources[index + 1 :]], wanted, index)))
+                left -= 1
+                if before:
+                    sys.modules["matplotlib.pyplot"].close("all")
+                    before.restore()
+        except Exception:  # something that cannot be taken back
+            send(("drift",))
+            return
         if not left and len(chosen) == 1:
             return
         text, error = player.run(source)
@@ -372,7 +375,10 @@ class Batch:
             elif kind == "clean":
                 self.settle(tell)
             else:  # what a mutant did was not taken back: each of this cell's is tried alone
-                return [[mutant] for mutant, _ in self.unsure] + self.rest()
+                rest = self.chosen[self.told :]
+                alone = [mutant for mutant, _ in self.unsure] or [each for each in rest if each.cell == rest[0].cell]
+                rest = [each for each in rest if each not in alone]
+                return [[mutant] for mutant in alone] + [rest] * bool(rest)
         if late and not ended:
             self.unsure.append((self.now, "exception: it does not end"))
         elif ended and self.now is not None:
@@ -392,6 +398,11 @@ class Batch:
         return [self.chosen[self.told :]] if self.chosen[self.told :] else []
 
 
+def cores():
+    """How many processes run at a time."""
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
 def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
     """Run mutants, in one process on each core and two at most, until the time is up.
 
@@ -404,10 +415,10 @@ def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
         tell: function of (Mutant, what noticed it), called for each.
         size: how many mutants a process tries.
     """
-    began, cores = time.monotonic(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    began = time.monotonic()
     waiting, running = [chosen[i : i + size] for i in range(0, len(chosen), size)], []
     while running or (waiting and time.monotonic() - began < 60 * minutes):
-        while waiting and len(running) < min(2, cores) and time.monotonic() - began < 60 * minutes:
+        while waiting and len(running) < cores() and time.monotonic() - began < 60 * minutes:
             running.append(Batch(waiting.pop(0), sources, wanted))
         ready, _, _ = select.select([batch.run.reader for batch in running], [], [], 1.0)
         for batch in list(running):
@@ -419,28 +430,38 @@ def try_all(chosen, sources, wanted, limit, minutes, tell, size=40):
                 waiting = more + waiting
 
 
-def baseline(sources):
-    """Run the unchanged chapter twice, side by side.
+def baseline(cells):
+    """Run the unchanged chapter and compare it with its kept outputs, as the tests do.
 
     Returns:
-        (wanted, seconds): what each cell prints, as hashes, None where the two differ; and how long it took.
+        (wanted, seconds): what each cell prints, as hashes, None where the run shows something else than what was kept,
+        as a time does; and how long it took.
 
     Raises:
         Refused: it fails unchanged.
     """
-    began, results = time.monotonic(), []
-    for run in [Run(play, sources), Run(play, sources)]:
-        events, ended = [], False
-        while not ended:
-            more, ended = run.read()
-            events += more
-        run.end()
-        results.append(events)
-    for events in results:
-        if len(events) < len(sources) or events[-1][1]:
-            raise notebook.Refused(f"the chapter fails unchanged: {events[-1][1] if events else 'it ended'}")
-    pairs = zip(*results, strict=True)
-    return [a[0] if a[0] == b[0] else None for a, b in pairs], time.monotonic() - began
+    run, events, ended = Run(play, [cell.source for cell in cells]), [], False
+    while not ended:
+        more, ended = run.read()
+        events += more
+    seconds = time.monotonic() - run.began
+    run.end()
+    if len(events) < len(cells) or events[-1][1]:
+        raise notebook.Refused(f"the chapter fails unchanged: {events[-1][1] if events else 'it ended'}")
+    sanitize = sanitizer()
+    pairs = zip(cells, events, strict=True)
+    return [text if digest(sanitize(kept(cell))) == text else None for cell, (text, _) in pairs], seconds
+
+
+def kept(cell):
+    """What a cell of a notebook printed and showed when it was committed, as `Player.run` reads it."""
+    texts = [output.text for output in cell.get("outputs", []) if output.get("name") == "stdout"]
+    results = [output.data.get("text/plain", "") for output in cell.get("outputs", []) if "execution_count" in output]
+    return "".join(texts + [text for text in results if "<" not in text])
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load():
@@ -505,7 +526,7 @@ def chapter(path, minutes, seed, limit):
     found = mutants_of(cells)
     random.Random(seed).shuffle(found)
     sources = [cell.source for cell in cells]
-    wanted, seconds = baseline(sources)
+    wanted, seconds = baseline(cells)
     print(f"{path.stem}: {len(found)} mutants; {seconds:.0f} s for each that nothing notices", flush=True)
     kept = load()
     verdicts = {(row["chapter"], row["change"]): row["verdict"] for row in kept}
@@ -522,7 +543,13 @@ def chapter(path, minutes, seed, limit):
         try_all(found[:limit], sources, wanted, 3 * seconds + 10, minutes, tell)
     finally:
         if rows:
-            save([row for row in kept if row["chapter"] != number] + rows)
+            again = {(row["cell"], row["change"]) for row in rows}
+            others = [  # what was tried before stays, with its verdicts, if it is of the same code
+                row
+                for row in kept
+                if row["chapter"] != number or (row["code"] == code and (row["cell"], row["change"]) not in again)
+            ]
+            save(others + rows)
     tried, *_, equivalent, share = counts(rows)
     said = f"{tried} of {len(found)} tried, {equivalent} equivalent, {100 * share:.0f} % of the others noticed"
     print(f"{path.stem}: {said}", flush=True)

@@ -10,6 +10,7 @@ import argparse
 import re
 import subprocess
 import sys
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -122,6 +123,8 @@ def main(arguments=None):
     parser.add_argument("--out", default="build", help="where its first run goes (default: build)")
     options = parser.parse_args(arguments)
     try:
+        Path(options.out).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=options.out).close()  # before there is a chapter that cannot be run
         make(options.number, " ".join(options.title.split()))
         status = run.main([options.number, "--refresh", "--out", options.out])
         subprocess.run([sys.executable, "-m", "coursetools.docs"], check=True, stdout=subprocess.DEVNULL)

@@ -22,6 +22,7 @@ from groundup import files, session
 from groundup.records import COLUMNS
 
 DATA = notebook.SRC.parent / "data"
+RECIPES = notebook.SRC / "coursetools" / "recipes"
 SEEDS = (1, 2, 3, 4, 5)
 
 
@@ -113,13 +114,18 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     out = Path(options.out).expanduser().absolute()
     folder = (DATA if options.write else out / "data") / "records"
-    for each in (out, folder):
-        each.mkdir(parents=True, exist_ok=True)
     try:
+        for each in (out, folder):
+            each.mkdir(parents=True, exist_ok=True)
         names = options.names or [path.stem[:2] for path in notebook.find_chapters([])]
+        known = sorted(path.stem.removeprefix("record_") for path in RECIPES.glob("record_*.py"))
+        try:
+            notebook.find_chapters([name for name in names if name not in known])  # before hours go into the first
+        except notebook.Refused as error:
+            raise notebook.Refused(f"{error}\nand there are the experiments {', '.join(known)}") from None
         for name in names:
-            script = notebook.SRC / "coursetools" / "recipes" / f"record_{name}.py"
-            if script.exists():
+            script = RECIPES / f"record_{name}.py"
+            if name in known:
                 given = ["--seeds", *map(str, options.seeds)] if options.seeds != SEEDS else []
                 command = [sys.executable, script, "--out", out, *given, *["--write"] * options.write]
                 if subprocess.run(command).returncode:

@@ -63,13 +63,15 @@ class Snapshot:
     def _keep(self, thing):
         """Notes how to put one object back; returns what it refers to."""
         kind = type(thing)
+        if "wrapt" in kind.__module__ or kind.__name__ == "_DictWrapper":  # says that it is what it holds
+            return [thing.__wrapped__]
         if isinstance(thing, np.ndarray):
             if isinstance(thing.base, np.ndarray):
                 return [thing.base]
             if thing.flags.writeable and thing.dtype != object:
                 self.undo.append((np.copyto, thing, thing.copy()))
-        elif isinstance(thing, (list, set, dict)):
-            plain = next(each for each in (list, set, dict) if isinstance(thing, each))
+        elif issubclass(kind, (list, set, dict)):
+            plain = next(each for each in (list, set, dict) if issubclass(kind, each))
             self.undo.append((_refill, thing, plain(thing)))
             return list(thing.values()) if plain is dict else list(thing)
         elif isinstance(thing, (tuple, frozenset)):
@@ -78,7 +80,7 @@ class Snapshot:
             self.undo.append((_reseed, thing, copy.deepcopy(thing.bit_generator.state)))
         elif isinstance(thing, random.Random):
             self.undo.append((kind.setstate, thing, thing.getstate()))
-        elif kind.__name__ in ("ResourceVariable", "UninitializedVariable"):
+        elif any(each.__name__ == "BaseResourceVariable" for each in kind.__mro__):
             with contextlib.suppress(Exception):  # one without a value yet
                 self.undo.append((kind.assign, thing, thing.numpy()))
         elif isinstance(thing, types.MethodType):
@@ -130,10 +132,10 @@ def _seeds():
 
 
 def _refill(thing, content):
-    if isinstance(thing, list):
+    if issubclass(type(thing), list):
         list.__setitem__(thing, slice(None), content)
     else:
-        plain = next(each for each in (OrderedDict, dict, set) if isinstance(thing, each))
+        plain = next(each for each in (OrderedDict, dict, set) if issubclass(type(thing), each))
         plain.clear(thing)
         plain.update(thing, content)
 

@@ -209,6 +209,8 @@ def run(options, pairs):
     if values and (options.refresh or options.budget):
         raise Refused("the committed notebooks are those without -p: drop it")
     out = Path(os.path.expanduser(options.out)).absolute()  # a shell leaves the ~ of OUT=~/x to us
+    if out.resolve() == notebook.NOTEBOOKS.resolve():
+        raise Refused(f"{out} holds the chapters themselves, which their executed copies would replace: another OUT")
     out.mkdir(parents=True, exist_ok=True)
     read_report(out / "report.json")  # if it cannot be read, let that be known before a chapter has run
     for stale in out.glob(".run-*"):

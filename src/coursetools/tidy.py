@@ -49,7 +49,7 @@ def clean(nb):
 
 def _describe(nb):
     """Give each figure its caption, which stands in the cell after it, as its alternative text."""
-    for cell, after in zip(nb.cells, [*nb.cells[1:], None], strict=True):
+    for cell, after in zip(nb.cells, [*nb.cells, None][1:], strict=True):
         pictures = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
         text = after.source if after is not None and after.cell_type == "markdown" else ""
         captions = [" ".join(line.split()) for line in re.findall(r"(?ms)^(\*Figure .*?)(?=\n\n|\n\*Figure |\Z)", text)]

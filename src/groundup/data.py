@@ -132,12 +132,14 @@ def _manifest():
     mend = "To mend it: `git checkout -- data/MANIFEST.json`, or let GROUNDUP_DATA name a data folder."
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
+        if not manifest:
+            raise ValueError("it names no data set")
         for about in manifest.values():
             _ = about["path"], about["recipe"]
             _ = [(facts["bytes"], facts["sha256"]) for facts in about["files"].values()]
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}). {mend}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{file} is broken ({type(error).__name__}: {error}). {mend}") from None
     return manifest
 

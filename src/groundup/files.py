@@ -19,9 +19,15 @@ def whole(path):
     Args:
         path: str or Path; its folder must exist. Of a link, the file that it leads to is replaced.
 
+    What is no file but a pipe or a device, such as /dev/null, is written to and stays what it is.
+
     Raises:
         OSError: the file cannot be written; what was there before is still there.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "wb") as stream:
+            yield stream
+        return
     path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.part")
     try:
@@ -30,8 +36,10 @@ def whole(path):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(part):  # a reader knows nothing of parts
+            error.filename, error.filename2 = str(path), None
         raise
     if os.name == "posix":  # the name, too, should outlive a power cut; some file systems know no such thing
         with contextlib.suppress(OSError):

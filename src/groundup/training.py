@@ -7,11 +7,15 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from . import files
+
+# What numpy, zipfile and zlib raise for bytes that were changed; which of these depends on the byte.
+DAMAGE = (ValueError, TypeError, AttributeError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Damaged(ValueError):
@@ -113,6 +117,8 @@ def resume(file, variables, plan):
         with np.load(file, allow_pickle=False) as kept:
             arrays = {key: kept[key] for key in kept.files}
         seen, progress = json.loads(str(arrays.pop("plan"))), json.loads(str(arrays.pop("progress")))
+        if not isinstance(progress, dict) or any(array.dtype.kind in "US" for array in arrays.values()):
+            raise ValueError("another program's file")
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -120,7 +126,7 @@ def resume(file, variables, plan):
             f"{name} is there, but cannot be read ({error.strerror or error}): "
             "make it readable to go on, or move it away to start anew."
         ) from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         old = before(name)
         way = "Move it away to start anew."
         if old.exists():

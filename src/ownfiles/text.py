@@ -71,8 +71,8 @@ def read(path):
         TextError: there is no such file, or it is a folder, empty, binary, in another encoding, too large for the
             memory, or cannot be read.
     """
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         if file.is_dir():
             raise TextError(f"{path} is a folder: name a file in it.")
         if file.exists() and not file.is_file():
@@ -153,7 +153,8 @@ def read_table(path, text_column="text", label_column="label"):
             if kind and name not in header:
                 raise TextError(f"{path} looks like {kind}: save it as a table, .tsv or .csv, a row for each text.")
             seen = "two columns" if name in header else "no column"
-            raise TextError(f"{path} has {seen} {name!r}; its first line has {', '.join(map(repr, header))}.")
+            names = [*map(repr, header[:20]), *["..."] * (len(header) > 20)]
+            raise TextError(f"{path} has {seen} {name!r}; its first line has {', '.join(names)}.")
     text_at, label_at, kept, dropped = header.index(text_column), header.index(label_column), {}, 0
     for line, fields in rows[1:]:
         if len(fields) != len(header):

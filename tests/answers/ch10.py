@@ -54,7 +54,7 @@ MISTAKES = [
     ("10.2", lambda: (np.log(2) / np.log(np.sqrt(1.01)), 1.0, 1.0), "a whole number"),
     ("10.2", lambda: (18, 1.0, 1.0), "h/2 = 0.1 counts"),
     ("10.2", lambda: (36, 1.0, 1.0), "both σ are 1/2"),
-    ("10.2", lambda: (140, 2.0, 1.0), "speed 1/2"),
+    ("10.2", lambda: (140, 2.0, 1.0), "off the diagonal"),
     ("10.2", lambda: (140, 0.5, 1.0), "root become real"),
     ("10.2", lambda: (140, 0.2, 1.0), "h does not matter"),
     ("10.2", lambda: (140, 1.0, np.sqrt(1.01)), "both move at once"),

@@ -180,7 +180,12 @@ def options(recipe, text):
     parser.add_argument("--until", type=int, metavar="STEP", help="stop each training after this step (the test does)")
     parser.add_argument("--out", type=Path, default=BUILD / "data" / recipe, help="folder for the checkpoints")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    if given.until is not None and given.until < 1:
+        parser.error(f"--until {given.until}: training stops after a step, 1 or a later one")
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {given.out}: {error.strerror}; name a folder that can be written")
     return given
 
 
@@ -188,12 +193,19 @@ def progress(file, variables, plan):
     """(steps done, lines of the log) of a training that was kept, 0 and [] at its beginning; sets the variables.
 
     Of several processes, process 0 reads the file and hands it to the others. Exits with one sentence if the file
-    belongs to another plan, or is damaged.
+    belongs to another plan, is damaged or cannot be read.
     """
     from groundup import cluster, training
 
     try:
-        content = io.BytesIO(cluster.broadcast(file.read_bytes() if file.exists() else b""))
+        kept = file.read_bytes() if file.exists() else b""
+    except OSError as error:
+        raise SystemExit(
+            f"{file} is there, but cannot be read ({error.strerror}): make it readable to go on, or move it away to "
+            "start anew."
+        ) from None
+    try:
+        content = io.BytesIO(cluster.broadcast(kept))
         if not content.getvalue():  # there is no file
             return 0, []
         content.name = file

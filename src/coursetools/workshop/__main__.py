@@ -21,7 +21,8 @@ def build(names, out):
     }
     packed = {}
     for edition, make in makers.items():
-        shutil.rmtree(out / edition, ignore_errors=True)  # what an earlier call left is not handed out
+        if (out / edition).exists():
+            shutil.rmtree(out / edition)  # what an earlier call left is not handed out
         (out / edition).mkdir(parents=True)
         for stem, nb in chapters.items():
             name = stem + (".slides.html" if edition == "slides" else ".ipynb")
@@ -52,7 +53,8 @@ def main(arguments=None):
         return 2
     except OSError as error:
         print(
-            f"coursetools.workshop: cannot go on: {error.strerror} ({error.filename}); OUT=/elsewhere writes elsewhere",
+            f"coursetools.workshop: cannot go on: {error.strerror or error} ({error.filename or options.out}); "
+            "OUT=/elsewhere writes elsewhere",
             file=sys.stderr,
         )
         return 1

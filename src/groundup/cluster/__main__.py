@@ -27,7 +27,7 @@ def main():
     try:
         launch(script, int(workers), *args, folder=folder, echo=True)
     except WorkerFailed as error:
-        return _say(f"{error}. All are stopped; what each one printed is in {folder}", 1)
+        return _say(f"{str(error).rstrip('.')}. All are stopped; what each one printed is in {folder}", 1)
     except OSError as error:
         return _say(f"cannot go on: {error.strerror or error} ({error.filename or folder})", 1)
     except KeyboardInterrupt:

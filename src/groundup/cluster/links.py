@@ -25,6 +25,7 @@ HELLO = 1 << 16  # bytes of a first message at most: nothing longer is read from
 PIECE = 1 << 20  # bytes that are sent or received at a time
 
 _links = {}  # process -> socket: of process 0 to all others, of the others to process 0
+_held = []  # in process 0, the socket that keeps JAX's port until JAX listens there
 _watchers = []  # a thread for each link
 _handed = queue.Queue()  # what process 0 handed to all
 _sending = threading.Lock()
@@ -80,6 +81,8 @@ def join(data=b"", **more):
         raise SystemExit(f"several processes need KERAS_BACKEND=jax, here it is {keras.config.backend()!r}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     keras.distribution.initialize(f"{host}:{engine}", processes, me)
+    while _held:
+        _held.pop().close()
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
     atexit.register(_ended_early, me)
     return me, processes
@@ -148,9 +151,18 @@ def leave():
     _links.clear()
 
 
-def free_port(host):
-    with socket.create_server((host, 0)) as server:
-        return server.getsockname()[1]
+def hold_port(host):
+    """A socket bound to a free port of this host, for a server of JAX that is started while the socket is open.
+
+    On Linux it is bound with SO_REUSEPORT. JAX's server asks for that, too, and gets the port; other programs do not,
+    and the system does not take it for an outgoing connection. On other systems it must be closed before JAX's server
+    starts.
+    """
+    holder = socket.socket()
+    if sys.platform == "linux":
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind((host, 0))
+    return holder
 
 
 def digest(value):
@@ -193,7 +205,7 @@ def _receive(link, most=None, until=None):
 
 def _sealed(content):
     """A message with its HMAC under the secret JOIN_TOKEN in front: who does not know the token cannot make one."""
-    return hmac.digest(os.environ.get("JOIN_TOKEN", "").encode(), content, "sha256") + content
+    return hmac.digest(os.fsencode(os.environ.get("JOIN_TOKEN", "")), content, "sha256") + content
 
 
 def _opened(message):
@@ -213,9 +225,13 @@ def _gather(host, port, me, processes, equal):
     """Process 0: meet the others, compare what must be equal; returns the port that JAX shall use."""
     seconds = seconds_of("JOIN_SECONDS")
     fault, deadline = None, time.monotonic() + seconds
+    inherited = os.environ.pop("COORDINATOR_SOCKET", "")  # from the launcher: it listens already
     while True:
         try:
-            server = socket.create_server((host, port), backlog=min(processes, 1000))
+            if inherited:
+                server = socket.socket(fileno=int(inherited))
+            else:
+                server = socket.create_server((host, port), backlog=min(processes, 1000))
             break
         except OSError as error:
             if isinstance(error, socket.gaierror) and time.monotonic() < deadline:  # names come late in a cluster
@@ -251,7 +267,10 @@ def _gather(host, port, me, processes, equal):
             fault = f"process {k} and process 0 are not equal in their {' and '.join(differ)}"
         _links[-1 if fault else k] = link
     server.close()
-    engine = free_port(host)
+    _held.append(hold_port(host))
+    engine = _held[0].getsockname()[1]
+    if sys.platform != "linux":
+        _held.pop().close()
     _tell_all(b"e" if fault else b"g", _sealed(str(fault or engine).encode()))
     if fault:
         raise SystemExit(fault)

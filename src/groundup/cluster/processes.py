@@ -3,12 +3,13 @@
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from .links import STOPPED, free_port
+from .links import STOPPED
 
 GRACE = 5  # seconds that the others get to say so before the launcher ends them
 
@@ -40,29 +41,36 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     logs = [folder / f"worker_{k}.log" for k in range(workers)]
+    server = socket.create_server(("127.0.0.1", 0), backlog=min(workers, 1000))
+    handed = (server.fileno(),) if os.name == "posix" else ()  # process 0 inherits it: nobody can take the port before
     common = {
         **os.environ,
-        "COORDINATOR": f"127.0.0.1:{free_port('127.0.0.1')}",
+        "COORDINATOR": f"127.0.0.1:{server.getsockname()[1]}",
         "NUM_PROCESSES": str(workers),
         "KERAS_BACKEND": "jax",
         "PYTHONUNBUFFERED": "1",
         "GROUNDUP_LAUNCHED": "1",
         "JOIN_TOKEN": secrets.token_hex(16),
     }
+    if not handed:
+        server.close()
     processes, shown = [], 0
     try:
         for k, log in enumerate(logs):
+            first = {"COORDINATOR_SOCKET": str(handed[0])} if handed and k == 0 else {}
             with log.open("wb") as stream:
                 processes.append(
                     subprocess.Popen(
                         [sys.executable, str(script), *map(str, args)],
-                        env={**common, "PROCESS_ID": str(k)},
+                        env={**common, **first, "PROCESS_ID": str(k)},
+                        pass_fds=handed if k == 0 else (),
                         stdin=subprocess.PIPE,
                         stdout=stream,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,
                     )
                 )
+            server.close()  # process 0 has it now: when that ends, the others notice
             if cores and hasattr(os, "sched_setaffinity"):
                 own = sorted(os.sched_getaffinity(0))
                 os.sched_setaffinity(processes[k].pid, {own[i % len(own)] for i in range(k * cores, (k + 1) * cores)})
@@ -76,6 +84,7 @@ def launch(script, workers, *args, folder, cores=None, echo=False):
             if echo:
                 shown = _show(logs[0], shown)
     finally:
+        server.close()
         for process in processes:
             process.kill()
             process.wait()

@@ -63,9 +63,9 @@ def turning():
             ((np.ceil(np.log(2) / np.log(np.sqrt(1.04))), ..., ...), "a: both σ are 1/2 near the solution: h/2 = 0.1."),
             (
                 (..., 2.0, ...),
-                "b: the rotation has the speed 1/2, not 1. When is λ² - 4 · (1/2)² zero?",
+                "b: h/2 stands off the diagonal, not h. When is λ² - 4 · (1/2)² zero?",
             ),
-            ((..., 0.5, ...), "b: the eigenvalues are -λ/2 ± √(λ² - 1)/2, times h. When does the root become real?"),
+            ((..., 0.5, ...), "b: the eigenvalues are 1 + h (-λ ± √(λ² - 1)) / 2. When does the root become real?"),
             ((..., 0.2, ...), "b: h does not matter here: it multiplies rotation and R1 alike."),
             ((..., ..., growth), "c: this is the size when both move at once. In turns the determinant is another."),
             ((..., ..., 1.01), "c: multiply the two matrices, one for each move. What is the determinant?"),

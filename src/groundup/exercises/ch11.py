@@ -63,7 +63,10 @@ def best_workers():
                     "a message is one chunk: 1/N of the bytes.",
                 ),
                 (_fastest(seconds, numbers, 0, rate, most), "the latency is missing."),
-                (lambda got, right=right: got == right - 1, "this is one too few. Do you count from 1 worker?"),
+                (
+                    lambda got, right=right: got == right - 1,
+                    "this is one too few. argmin counts from 0, workers count from 1.",
+                ),
                 (lambda got, most=most: got == most, "more workers send more messages: the latency counts each time."),
                 (
                     lambda got, most=most: not 1 <= got <= most or got != round(float(got)),

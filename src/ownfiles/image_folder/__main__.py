@@ -6,6 +6,7 @@ import sys
 
 from . import __doc__ as usage
 from .base import FolderError, shown
+from .files import refuse_inside, try_to_write
 from .model import predict, restore, write_predictions
 from .scan import scan, table, write_manifest
 
@@ -31,7 +32,11 @@ def main(arguments):
     seen, faults = None, []
     try:
         if predicting:
-            rows = predict(restore(chosen.model), chosen.pictures)
+            refuse_inside(chosen.out, chosen.pictures, "pictures")
+            refuse_inside(chosen.out, chosen.model, "model")
+            saved = restore(chosen.model)
+            try_to_write(chosen.out)
+            rows = predict(saved, chosen.pictures)
             write_predictions(rows, chosen.out)
         else:
             seen = scan(chosen.folder, size=chosen.size)

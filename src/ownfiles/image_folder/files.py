@@ -5,6 +5,7 @@ import csv
 import errno
 import io
 import os
+import tempfile
 
 from groundup import files
 
@@ -105,6 +106,29 @@ def _link(root, path):
     return ("link", "It is a link to a folder.") if os.path.isdir(target) else None
 
 
+def refuse_inside(file, folder, what):
+    """Raises FolderError if a file to be written is another one (`folder` may be a file), or lies in a folder."""
+    file_, root = os.path.realpath(place(file)), os.path.realpath(place(folder))
+    if str(folder).strip() and (file_ == root or file_.startswith(os.path.join(root, ""))):
+        where = f"lies in the folder of the {what}" if os.path.isdir(root) else f"is one of the {what}"
+        raise FolderError(f"{shown(file)} {where}, never changed; write it elsewhere.")
+
+
+def try_to_write(file):
+    """Raises FolderError where no file can be written; before the work is done whose result it is to hold."""
+    file = place(file)
+    if os.path.isdir(file):
+        raise FolderError(f"{shown(file)} is a folder; name a file to write, such as answers.csv.")
+    if os.path.exists(file) and not os.path.isfile(file):  # a pipe or a device
+        return
+    file_ = os.path.realpath(file)
+    try:
+        os.makedirs(os.path.dirname(file_), exist_ok=True)
+        tempfile.TemporaryFile(dir=os.path.dirname(file_)).close()
+    except OSError as error:
+        raise FolderError(f"{shown(file_)} cannot be written ({error.strerror}); choose another place.") from None
+
+
 def write_csv(file, rows):
     """Write rows as UTF-8, a line each: every text in them as `shown`."""
     text = io.StringIO(newline="")
@@ -115,9 +139,11 @@ def write_csv(file, rows):
 
 def write(file, content):
     """Replace a file by bytes in one step: it is never half written."""
-    file = os.path.realpath(place(file))
+    file = place(file)
     try:
-        os.makedirs(os.path.dirname(file), exist_ok=True)
+        if not os.path.exists(file):
+            file = os.path.realpath(file)
+            os.makedirs(os.path.dirname(file), exist_ok=True)
         files.write(file, content)
     except OSError as error:
         raise FolderError(f"{shown(file)} cannot be written ({error.strerror}); choose another place.") from None

@@ -1,9 +1,12 @@
 """A trained model with what it takes to use it: saved, restored, and asked about new pictures."""
 
 import hashlib
+import io
 import json
 import os
 import tempfile
+import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +84,8 @@ def restore(folder):
         raise FolderError(
             f"{shown(error.filename)} cannot be read ({error.strerror}); give a folder written by image_folder.save."
         ) from None
-    except ValueError as error:
-        raise FolderError(f"{shown(folder / 'model.json')} is broken ({error}); {again}.") from None
+    except (ValueError, RecursionError) as error:
+        raise FolderError(f"{shown(folder / 'model.json')} is broken ({_first_line(error)}); {again}.") from None
     fits = isinstance(about, dict) and isinstance(about.get("classes"), list) and isinstance(about.get("size"), int)
     if not fits or not all(isinstance(label, str) for label in about["classes"]):
         raise FolderError(f"{shown(folder / 'model.json')} lacks the list classes or the number size; {again}.")
@@ -93,7 +96,7 @@ def restore(folder):
         model = keras.models.load_model(folder / "model.keras", compile=False)  # safe_mode stays on: no code is run
     except Exception as error:  # Keras raises many kinds
         raise FolderError(
-            f"{shown(folder / 'model.keras')} cannot be loaded ({_first_line(error)}); {again}, "
+            f"{shown(folder / 'model.keras')} cannot be loaded ({_first_line(error)}{_version(content)}); {again}, "
             "without Lambda layers or layers of your own."
         ) from None
     saved = Saved(model, about["classes"], about["size"])
@@ -117,6 +120,17 @@ def _misfit(saved):
     except Exception as error:  # Keras raises many kinds
         return f"it fails on a black picture ({_first_line(error)})"
     return ""
+
+
+def _version(content):
+    """Words on the version of Keras that wrote a model, given the file's bytes, if it is another one; else ""."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            version = json.loads(archive.read("metadata.json"))["keras_version"]
+    except Exception:  # whatever the file holds, the error above is what counts
+        return ""
+    here = metadata.version("keras")
+    return f"; Keras {shown(str(version))[:20]} saved it, here is {here}" if version != here else ""
 
 
 def _first_line(error):

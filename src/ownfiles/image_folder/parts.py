@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .base import FolderError, shown
-from .files import place
+from .files import place, say
 
 
 def groups(pictures, pattern="", table=""):
@@ -20,26 +20,32 @@ def groups(pictures, pattern="", table=""):
         pattern: str, a regular expression. What it finds in a path (relative to the folder) names the group:
             "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together.
         table: path of a CSV in UTF-8 with the columns path, as in the manifest, and group; it comes before `pattern`.
+            How many of its paths are of no used picture is printed: they may be misspelt.
 
     Returns:
         (n,) array of str; a picture in which nothing is found, or without a row, is a group of its own.
 
     Raises:
-        FolderError: the pattern is no regular expression; the table cannot be read, or names none of the pictures.
+        FolderError: the pattern is no regular expression; the table cannot be read, names none of the pictures, or
+            puts one picture into two groups.
     """
     try:
         wanted = re.compile(pattern)
-    except re.error as error:
-        raise FolderError(f"GROUP is {pattern!r}, which is no regular expression: {error}.") from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise FolderError(f"GROUP is {pattern[:80]!r}, which is no regular expression: {error}.") from None
     said = _said(table) if table else {}
-    if table and not set(said) & set(pictures.paths):
+    if table and not set(said) & set(map(shown, pictures.paths)):
         raise FolderError(
-            f"{shown(table)} names none of the pictures; its paths need to look like {pictures.paths[0]!r}."
+            f"{shown(table)} names none of the pictures; its paths need to look like '{shown(pictures.paths[0])}'."
+        )
+    if lost := sorted(set(said) - set(map(shown, pictures.paths))):
+        say(
+            f"{shown(table)}: {len(lost)} of {len(said)} paths are of no picture that is used, such as {shown(lost[0])}"
         )
     found = {path: wanted.search(path) if pattern else None for path in pictures.paths}
     each = {path: match[0] if match else "" for path, match in found.items()}
     # the two letters keep a group's name and a path apart
-    names = [f"g {name}" if (name := said.get(path, each[path])) else f"p {path}" for path in pictures.paths]
+    names = [f"g {name}" if (name := said.get(shown(path), each[path])) else f"p {path}" for path in pictures.paths]
     return np.array(names, dtype=object)
 
 
@@ -51,9 +57,20 @@ def _said(table):
             rows = csv.DictReader(lines)
             missing = {"path", "group"} - set(rows.fieldnames or ())
             if missing:
-                seen = ", ".join(map(repr, rows.fieldnames or ())) or "nothing"
+                names = [*map(repr, rows.fieldnames or ())]
+                seen = ", ".join([*names[:8], "..."] if len(names) > 8 else names) or "nothing"
                 raise FolderError(f"{shown(table)} has no column {missing.pop()!r}; its first line has {seen}.")
-            return {row["path"]: (row["group"] or "").strip() for row in rows}
+            said = {}
+            for row in rows:
+                path, group = row["path"] or "", (row["group"] or "").strip()
+                before = said.get(path, "")
+                if group and before and group != before:
+                    raise FolderError(
+                        f"{shown(table)} puts {shown(path)} into two groups, '{shown(before)}' and '{shown(group)}'; "
+                        "leave one row."
+                    )
+                said[path] = before or group  # an empty one says nothing
+            return said
     except OSError as error:
         raise FolderError(f"{shown(table)} cannot be read ({error.strerror}); check its spelling.") from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .base import STATUSES, Bad, File, FolderError, Pictures, Scan, shown
 from .decode import MAX_PIXELS, TURNED, decoded, difference, digest
-from .files import concealed, existing, place, say, walk, write_csv
+from .files import concealed, existing, refuse_inside, say, walk, write_csv
 
 KERAS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory drops the rest
 NOT_BAD = ("used", "duplicate", "hidden", "no class")  # all others count for max_bad
@@ -264,9 +264,7 @@ def write_manifest(scan, file):
     Raises:
         FolderError: the CSV would lie in the scanned folder, in which nothing is ever made, or cannot be written.
     """
-    root = os.path.realpath(place(scan.folder))
-    if os.path.realpath(place(file)).startswith(os.path.join(root, "")):
-        raise FolderError(f"{shown(file)} lies in the folder of the pictures, never changed; write it elsewhere.")
+    refuse_inside(file, scan.folder, "pictures")
     write_csv(file, [["path", "class", *File._fields[2:]], *scan.files])
 
 
