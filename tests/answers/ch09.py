@@ -28,12 +28,22 @@ def pad(rows, multiple, front=False):
     return ids, mask
 
 
-def mean(H, mask):
-    return (H * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+PREDICTED = (np.log(8000), 96, 6144, 1.5e-4, 11, 0)
 
 
-def rate(step, steps, warm, peak):
-    return peak * min(step / warm, (steps - step) / (steps - warm))
+def but(**changed):
+    """The right predictions, with some of them changed: but(a=1.0)."""
+    return lambda: tuple(changed.get(name, value) for name, value in zip("abcdef", PREDICTED, strict=True))
+
+
+def margins(margin_of, row, i, j, mask):
+    """The four margins: nothing hidden, i, j, both."""
+    hide = lambda *places: margin_of(np.where(np.isin(np.arange(len(row)), places), mask, row))  # noqa: E731
+    return hide(), hide(i), hide(j), hide(i, j)
+
+
+def together(*args, weights=(1, -1, -1, 1)):
+    return float(np.dot(weights, margins(*args)))
 
 
 def batches(lengths, size, rng, sort=True, noise=4, shuffle=True):
@@ -42,7 +52,7 @@ def batches(lengths, size, rng, sort=True, noise=4, shuffle=True):
     return [groups[i] for i in rng.permutation(len(groups))] if shuffle else groups
 
 
-SOLUTIONS = {"09.1": pieces, "09.2": pad, "09.3": mean, "09.4": rate, "09.5": batches}
+SOLUTIONS = {"09.1": pieces, "09.2": pad, "09.3": but(), "09.4": together, "09.5": batches}
 
 MISTAKES = [
     ("09.1", lambda w, v: pieces(w, v, longest=False), "longest piece that fits"),
@@ -54,15 +64,25 @@ MISTAKES = [
     ("09.2", lambda rows, m: (pad(rows, m)[0], np.ones_like(pad(rows, m)[0])), "1 everywhere"),
     ("09.2", lambda rows, m: pad(rows, m, front=True), "behind the tokens"),
     ("09.2", lambda rows, m: pad(rows, 1), "both have shape (3, 8)"),
-    ("09.3", lambda H, mask: H.mean(axis=1), "padding is averaged too"),
-    ("09.3", lambda H, mask: (H * mask[:, :, None]).mean(axis=1), "own number of tokens"),
-    ("09.3", lambda H, mask: (H * mask[:, :, None]).sum(axis=1), "this is the sum"),
-    ("09.3", lambda H, mask: H[:, 0], "the first token"),
-    ("09.4", lambda s, steps, warm, peak: min(peak, peak * (steps - s) / (steps - warm)), "no warm-up"),
-    ("09.4", lambda s, steps, warm, peak: peak * min(1, s / warm), "should fall"),
-    ("09.4", lambda s, steps, warm, peak: peak * (s / warm if s <= warm else 1 - s / steps), "divide by steps - warm"),
-    ("09.4", lambda *a: rate(*a) / a[-1], "multiply it by the peak"),
-    ("09.4", lambda s, steps, warm, peak: peak * s / warm, "outside 0 to"),
+    ("09.3", but(a=np.log2(8000)), "natural logarithm"),
+    ("09.3", but(b=120), "chosen places"),
+    ("09.3", but(b=640), "all tokens"),
+    ("09.3", but(c=147456), "the whole matrix"),
+    ("09.3", but(c=3072), "one of the two"),
+    ("09.3", but(c=12288), "rank is 8"),
+    ("09.3", but(d=3e-4), "the peak"),
+    ("09.3", but(d=1.35e-4), "the tenth"),
+    ("09.3", but(e=1100), "number of sentences"),
+    ("09.3", but(e=1), "whatever their number"),
+    ("09.3", but(f=1), "product AB is 0"),
+    ("09.3", but(e=12), "e: 12 is off"),
+    ("09.3", lambda: 9.0, "6 values"),
+    ("09.4", lambda *a: together(*a, weights=(-1, 1, 1, -1)), "sign is reversed"),
+    ("09.4", lambda *a: together(*a, weights=(1, 0, 0, -1)), "Subtract what each adds alone"),
+    ("09.4", lambda *a: together(*a, weights=(1, -1, 0, 0)), "effect of one word"),
+    ("09.4", lambda *a: together(*a, weights=(1, 0, -1, 0)), "effect of one word"),
+    ("09.4", lambda *a: together(*a) + 1, "it should be"),
+    ("09.4", lambda f, row, i, j, mask: f(row[:-1]), "ValueError"),
     ("09.5", lambda *a: batches(*a, sort=False), "Sort by length"),
     ("09.5", lambda *a: batches(*a, shuffle=False), "in order of length"),
     ("09.5", lambda *a: batches(*a, noise=0), "in every epoch"),

@@ -11,5 +11,5 @@ def bert_parameters(vocabulary, width, blocks, inner, positions=512, segments=2)
 
 RECOMPUTED = {
     "E09-1": lambda: {"22,713,216": bert_parameters(30522, 384, 6, 1536)},
-    "E09-3": lambda: {"3e-4": 3e-4},
+    "E09-3": lambda: {"1e-5": 1e-5, "3e-4": 3e-4},
 }

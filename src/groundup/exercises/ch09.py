@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, Hint, WrongShape, call, kind, numbers, table
+from .engine import Case, Hint, WrongShape, ask, call, kind, near, numbers, table
 
 
 @table
@@ -72,59 +72,76 @@ def pad():
         )
 
 
-@table
-def masked_mean():
-    """09.3: answer(H (n, T, d), mask (n, T)) returns (n, d), the mean over the tokens that the mask keeps."""
-    rng = np.random.default_rng(93)
-    for n, T, d in ((2, 4, 3), (5, 7, 2)):
-        H, lengths = rng.normal(size=(n, T, d)), rng.integers(1, T, n)
-        mask = (np.arange(T) < lengths[:, None]).astype(np.int64)
-        sums = (H * mask[:, :, None]).sum(axis=1)
-        yield Case(
-            (H, mask),
-            sums / lengths[:, None],
-            [
-                (
-                    H.mean(axis=1),
-                    "padding is averaged too: multiply by the mask, and divide by the number of tokens it keeps.",
-                ),
-                (sums / T, "the sum is right, but divide by each sentence's own number of tokens, not by T."),
-                (sums, "this is the sum over the tokens. Divide by how many there are."),
-                (H[:, 0], "this is the vector of the first token. Asked is the mean over all that the mask keeps."),
-            ],
-            f"for H of shape ({n}, {T}, {d}) the first entry should be {sums[0, 0] / lengths[0]:.4f}.",
-        )
+# A function, no table: the numbers differ in scale, and each has a tolerance of its own.
+def predictions(answer):
+    """09.3: answer() returns six numbers that can be predicted before anything is run."""
+    got = ask(answer, like=(0.0,) * 6)
+    right = (np.log(8000), 96.0, 6144.0, 1.5e-4, 11.0, 0.0)
+    known = {
+        "a": {np.log2(8000): "these are bits. In nats it is the natural logarithm."},
+        "b": {
+            120: "these are the chosen places. A tenth of them show another token and a tenth their own.",
+            640: "this is 80 % of all tokens. First 15 % are chosen, then 80 % of those get [MASK].",
+        },
+        "c": {
+            147456: "this is the whole matrix. LoRA trains two thin ones in its place.",
+            3072: "this is one of the two thin matrices. Both are trained.",
+            12288: "the rank is 8, so the two have 384 × 8 numbers each.",
+        },
+        "d": {
+            3e-4: "this is the peak. It is reached at the end of the warm-up, and step 9 is half-way.",
+            1.35e-4: "steps are counted from 0, so step 9 is the tenth: t + 1 is 10.",
+        },
+        "e": {
+            1100: "this is the number of sentences. One point is a hundredth of them.",
+            1: "one point of accuracy is a hundredth of the sentences, whatever their number.",
+        },
+        "f": {1: "with B = 0 the product AB is 0, and the layer computes what the pretrained one does."},
+    }
+    for part, value, wanted in zip("abcdef", map(float, got), right, strict=True):
+        if near(value, wanted, rtol=2e-3, atol=1e-9):
+            continue
+        for mistake, words in known[part].items():
+            if near(value, mistake, rtol=2e-3):
+                raise Hint(f"{part}: {words}")
+        raise Hint(f"{part}: {value:.4g} is off; those after it may be, too. Write the question down as a formula.")
 
 
-@table
-def warm_up():
-    """09.4: answer(step, steps, warm, peak): rises by peak / warm a step to peak, then falls evenly to 0 at steps."""
-    for steps, warm, peak in ((100, 10, 2e-4), (60, 20, 1.0)):
-        for step in (0, warm // 2, warm, (warm + steps) // 2, steps):
-            right = peak * min(step / warm, (steps - step) / (steps - warm))
-            at = f"step {step} of {steps}, {warm} of them warm-up, peak {peak:g}"
-            wrong = []
-            if step < warm:
-                wrong.append((peak, f"{at}: there is no warm-up. It should be {right:g}."))
-            if step > warm:
-                wrong += [
-                    (peak, f"{at}: after the warm-up the rate should fall; it should be {right:g}."),
-                    (
-                        peak * (1 - step / steps),
-                        f"{at}: the fall begins at the end of the warm-up, at the peak: divide by steps - warm.",
-                    ),
-                ]
-            if peak != 1:
-                wrong.append((right / peak, "the factor between 0 and 1 is right; multiply it by the peak."))
-            wrong.append(
-                (
-                    lambda got, peak=peak: got < 0 or got > peak * (1 + 1e-9),
-                    f"{at}: {{got:g}} lies outside 0 to {peak:g}. Take the smaller of the two lines.",
-                )
+# A function, no table: the answer calls a function that it is given.
+def interaction(answer):
+    """09.4: answer(margin_of, row, i, j, mask) returns what i and j add together, beyond what each adds alone."""
+    rng = np.random.default_rng(94)
+    for length, i, j in ((7, 2, 3), (9, 1, 6)):
+        row, mask = rng.integers(200, 300, length), 103
+        effect, both = rng.normal(size=length), rng.normal() + 2
+
+        def margin_of(ids, row=row, mask=mask, i=i, j=j, effect=effect, both=both):
+            ids = np.asarray(ids)
+            if ids.shape != row.shape:
+                raise ValueError(f"margin_of takes one row of {len(row)} ids")
+            there = ids == row
+            if np.any(~there & (ids != mask)):
+                raise ValueError("margin_of met an id that is neither of the row nor the mask's")
+            return float(effect @ there + both * there[i] * there[j] + 0.5)
+
+        def hidden(*places, row=row, mask=mask, margin_of=margin_of):
+            return margin_of(np.where(np.isin(np.arange(len(row)), places), mask, row))
+
+        got = float(ask(answer, margin_of, row, i, j, mask, like=0.0))
+        whole, one, other, none = hidden(), hidden(i), hidden(j), hidden(i, j)
+        right = whole - one - other + none
+        if near(got, right, atol=1e-9):
+            continue
+        if near(got, -right, atol=1e-9):
+            raise Hint(
+                "the sign is reversed. Or you subtracted what each adds while the other is still there: what i adds "
+                "alone is measured with j hidden."
             )
-            yield Case(
-                (step, steps, warm, peak), right, wrong, f"{at}: it should be {right:g}, got {{got:g}}.", atol=1e-12
-            )
+        if near(got, whole - none, atol=1e-9):
+            raise Hint("this is what both add together. Subtract what each adds alone.")
+        if near(got, whole - one, atol=1e-9) or near(got, whole - other, atol=1e-9):
+            raise Hint("this is the effect of one word. Four margins are needed: none hidden, i, j, and both.")
+        raise Hint(f"for places {i} and {j} it should be {right:.4f}; it is {got:.4f}.")
 
 
 # A function, no table: the batches are random.
@@ -175,4 +192,4 @@ def _groups(result):
     return [group.astype(np.int64) for group in groups]
 
 
-GRADERS = {"09.1": word_pieces, "09.2": pad, "09.3": masked_mean, "09.4": warm_up, "09.5": similar_batches}
+GRADERS = {"09.1": word_pieces, "09.2": pad, "09.3": predictions, "09.4": interaction, "09.5": similar_batches}

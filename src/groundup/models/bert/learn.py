@@ -26,8 +26,8 @@ def logits(model, rows, size=128):
     return np.stack(in_batches(rows, call, size, cut=False))
 
 
-def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None):
-    """Train a model of (values, mask) on batches of 32 of similar length; an interrupted training goes on.
+def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None, batch=BATCH):
+    """Train a model of (values, mask) on batches of similar length; an interrupted training goes on.
 
     The graph of a step is built in a model's first training, which takes seconds, and serves all others of the model.
 
@@ -43,6 +43,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
             from the same training (its content says so), the epochs it knows are not repeated. None: no file.
         callbacks: of Keras, told of each batch and epoch.
         steps: int, stop after so many, to see how a longer training begins. None: all steps of all epochs.
+        batch: int, rows in a batch, 32.
 
     Returns:
         list of float: the mean loss so far in its epoch, after each batch.
@@ -50,7 +51,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
     import keras
 
     keras.utils.set_random_seed(seed)
-    key = _key(model, rows, labels, optimizer, epochs, seed) if state else None
+    key = _key(model, rows, labels, optimizer, epochs, seed, batch) if state else None
     made = ("training", rows[0].dtype, labels.dtype, labels.ndim)
     adam = _graph(model, made, lambda: _Adam(model, rows, labels))
     adam.start(optimizer)
@@ -64,15 +65,15 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
             done = training.resume(state, numbers, key).get("epochs", 0)
         if done:
             print(f"resumed after epoch {done}")
-    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=-(-len(rows) // BATCH))
+    told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=-(-len(rows) // batch))
     told.on_train_begin()
     for epoch in range(done, epochs):
         told.on_epoch_begin(epoch)
         total = np.zeros(3)  # loss, right answers, rows
-        for i, batch in enumerate(length_batches(lengths, BATCH, np.random.default_rng([seed, epoch]))):
+        for i, some in enumerate(length_batches(lengths, batch, np.random.default_rng([seed, epoch]))):
             told.on_train_batch_begin(i)
-            loss, right = adam.step(*pad([rows[j] for j in batch], MULTIPLE), labels[batch])
-            total += float(loss) * len(batch), float(right), len(batch)
+            loss, right = adam.step(*pad([rows[j] for j in some], MULTIPLE), labels[some])
+            total += float(loss) * len(some), float(right), len(some)
             logs = {"loss": total[0] / total[2], "accuracy": total[1] / total[2]}
             losses.append(logs["loss"])
             told.on_train_batch_end(i, logs)
@@ -198,10 +199,10 @@ def _graph(model, key, make):
     return graphs[key]
 
 
-def _key(model, rows, labels, optimizer, epochs, seed):
+def _key(model, rows, labels, optimizer, epochs, seed, batch):
     """A hash of all that goes into a training, its first weights included."""
     settings = {k: v for k, v in optimizer.get_config().items() if k != "name"}  # Keras numbers the names
-    key = hashlib.sha256(f"{epochs} {seed} {settings}".encode())
+    key = hashlib.sha256(f"{epochs} {seed} {batch} {settings}".encode())
     for array in [*model.get_weights(), *rows, labels]:
         key.update(np.ascontiguousarray(array))
     return key.hexdigest()
