@@ -73,16 +73,10 @@ def test_what_a_chapter_names_is_in_the_list(number, line):
             assert surname in name and name.lstrip("the ")[:1] in (given + surname), f"{keys[0]}: {name}"
 
 
-NOT_YET_NAMED = set(  # by the chapters; these come with the new versions of 09 and 12
-    "Hu2022 SchusterNakajima2012 Liu2019 ZhangSennrich2019 Olsson2022 Frantar2023 Ainslie2023 Su2021 BenAllal2025 "
-    "Ouyang2022 Shazeer2020 Lewis2020 Zhao2021".split()
-)
-
-
 def test_each_entry_is_named_somewhere():
     from coursetools.site import made
 
-    assert ENTRIES.keys() - made.About().cited.keys() <= NOT_YET_NAMED
+    assert ENTRIES.keys() == made.About().cited.keys()
 
 
 def test_lines_of_another_form_are_refused():
