@@ -301,13 +301,13 @@ def test_a_flow_training_interrupted_and_resumed_as_uninterrupted(flow_recipe, t
     network = space["flow_network"]
     monkeypatch.setitem(space, "flow_network", lambda: network(width=4))
     monkeypatch.setattr(flow_recipe, "PLAN", flow_recipe.PLAN | {"steps": 4, "batch": 4})
-    plan, models, logs = flow_recipe.PLAN, [], []
+    plan, models, logs, measured = flow_recipe.PLAN, [], [], flow_recipe.HEAD[2:-1]
     for name, parts in (("whole", [None]), ("parts", [2, None])):
         (tmp_path / name).mkdir()
         for until in parts:  # each time a new model, as in a new process
             model = flow_recipe.build(space, **plan)
             model.compile(model.optimizer, steps_per_execution=1, jit_compile=False)
-            log = flow_recipe.train(space, model, lambda model: {"nothing": 0}, tmp_path / name, until)
+            log = flow_recipe.train(space, model, lambda model: dict.fromkeys(measured, 0), tmp_path / name, until)
         models.append(model)
         logs.append([line[:-1] for line in log])
     assert logs[0] == logs[1] and [line[0] for line in log] == [2, 4]

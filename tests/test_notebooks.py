@@ -165,7 +165,8 @@ def test_an_ignored_output_is_followed_by_a_claim(path):
     code = cells(path, "code")
     for i, cell in enumerate(code):
         if "nbval-ignore-output" in cell["tags"]:
-            assert any("check." in near["text"] for near in code[i : i + 4]), cell["text"]
+            near = [each["text"] for each in code[i : i + 4]]  # chapter 07 calls its claims about trainings `measured`
+            assert any("check." in text or "measured." in text for text in near), cell["text"]
 
 
 def test_exercises_are_complete(path):

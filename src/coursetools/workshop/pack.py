@@ -8,7 +8,15 @@ from coursetools import notebook
 from groundup.files import whole
 
 ROOT = notebook.SRC.parent
-OURS = (".py", ".j2", ".md", ".mplstyle")  # what the packages are made of; beside it may lie anything
+OURS = (
+    ".py",
+    ".j2",
+    ".md",
+    ".mplstyle",
+    ".css",
+    ".js",
+    ".html",
+)  # what the packages are made of; beside it may lie anything
 
 
 def files_to_run():
