@@ -62,12 +62,14 @@ def code_now(name, import_recipe):
     if len(name) == 2:
         return notebook.code_hash(notebook.read(notebook.find_chapters([name])[0]))
     script = ast.parse((ROOT / "src" / "coursetools" / "recipes" / f"record_{name}.py").read_text(encoding="utf-8"))
-    (names,) = (
-        ast.literal_eval(node.value)
+    (listed,) = (
+        node.value.elts
         for node in script.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "NAMES"
     )
     record = import_recipe("record")
+    shared = record.SHARED[name[:2]] if any(isinstance(each, ast.Starred) for each in listed) else []
+    names = [*shared, *(ast.literal_eval(each) for each in listed if not isinstance(each, ast.Starred))]
     return record.code_of(record.statements(name[:2], names))
 
 

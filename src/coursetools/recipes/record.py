@@ -17,6 +17,14 @@ from coursetools import notebook, records
 from groundup import session
 from groundup.records import COLUMNS
 
+# What all experiments of a chapter take from it: its data, their division, and the networks.
+SHARED = {
+    "03": "mnist images test_images rows order for_validation X X_val mlp".split(),
+    "06": "sky scan pictures images who deal turned Batches small_network fit outputs".split(),
+    "07": "load_pictures x_all order train_rows mean std scaled x SHAPE conv block network LOSS".split(),
+    "09": "reviews kept texts labels divide train ids".split(),
+}
+
 
 def statements(chapter, names):
     """The statements of a chapter that define `names`, with its imports and its parameters.

@@ -7,25 +7,7 @@ divides the training images, and sets the initial weights and the order of the b
 import numpy as np
 from coursetools.recipes import record
 
-NAMES = [
-    "mnist",
-    "images",
-    "test_images",
-    "rows",
-    "order",
-    "for_validation",
-    "X",
-    "X_val",
-    "X_test",
-    "LOSS",
-    "mlp",
-    "train",
-    "falling",
-    "PLAN",
-    "KeepLogits",
-    "few_images",
-    "softmax",
-]
+NAMES = [*record.SHARED["03"], "X_test", "LOSS", "train", "falling", "PLAN", "KeepLogits", "few_images", "softmax"]
 OTHER_RATES = 0.00025, 0.0005, 0.001  # constant ones, beside the 0.002 of the plan; falling ones start at twice as much
 
 code = record.definitions("03", NAMES)[1]

@@ -7,17 +7,7 @@ import keras
 import numpy as np
 from coursetools.recipes import record
 
-NAMES = [
-    "mnist",
-    "images",
-    "test_images",
-    "rows",
-    "order",
-    "for_validation",
-    "X",
-    "X_val",
-    "mlp",
-]
+NAMES = [*record.SHARED["03"]]
 
 code = record.definitions("03", NAMES)[1]
 

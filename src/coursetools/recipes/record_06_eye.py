@@ -10,24 +10,7 @@ import tensorflow as tf
 from coursetools.recipes import record
 from groundup.models import efficientnet
 
-NAMES = [
-    "sky",
-    "scan",
-    "pictures",
-    "images",
-    "who",
-    "deal",
-    "turned",
-    "Batches",
-    "small_network",
-    "fit",
-    "outputs",
-    "large",
-    "learn_head",
-    "few",
-    "open_upper",
-    "to_fine_tune",
-]
+NAMES = [*record.SHARED["06"], "large", "learn_head", "few", "open_upper", "to_fine_tune"]
 SIZES = (5, 15, 50)
 SCRATCH_STEPS, TUNING_STEPS, TUNING_RATE = 140, 40, 0.0003  # 140: as in the chapter with all of two folds
 

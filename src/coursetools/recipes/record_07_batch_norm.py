@@ -8,21 +8,9 @@ import numpy as np
 from coursetools.recipes import record
 
 NAMES = [
-    "load_pictures",
-    "x_all",
-    "order",
-    "train_rows",
-    "mean",
-    "std",
-    "scaled",
-    "x",
+    *record.SHARED["07"],
     "x_val",
-    "SHAPE",
-    "conv",
-    "block",
-    "network",
     "NARROW",
-    "LOSS",
     "fit",
     "few",
     "ScaleAndShift",

@@ -7,21 +7,9 @@ are the same.
 from coursetools.recipes import record
 
 NAMES = [
-    "load_pictures",
-    "x_all",
-    "order",
-    "train_rows",
-    "mean",
-    "std",
-    "scaled",
-    "x",
+    *record.SHARED["07"],
     "x_val",
-    "SHAPE",
-    "conv",
-    "block",
-    "network",
     "NARROW",
-    "LOSS",
     "fit",
     "few",
     "without",

@@ -6,28 +6,7 @@ in the record 07_depth already, the three networks of section 1 at the rate 0.00
 
 from coursetools.recipes import record
 
-NAMES = [
-    "load_pictures",
-    "x_all",
-    "order",
-    "train_rows",
-    "mean",
-    "std",
-    "scaled",
-    "x",
-    "x_val",
-    "SHAPE",
-    "conv",
-    "block",
-    "network",
-    "NARROW",
-    "LOSS",
-    "fit",
-    "few",
-    "restart",
-    "mirrored",
-    "looks_linear",
-]
+NAMES = [*record.SHARED["07"], "x_val", "NARROW", "fit", "few", "restart", "mirrored", "looks_linear"]
 
 TRIALS = {
     "8 plain": (0.008, 0.032),

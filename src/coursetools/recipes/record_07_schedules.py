@@ -6,20 +6,8 @@ The five trainings of section 6 with other initial weights, shuffling and augmen
 from coursetools.recipes import record
 
 NAMES = [
-    "load_pictures",
-    "x_all",
-    "order",
-    "train_rows",
-    "mean",
-    "std",
-    "scaled",
-    "x",
+    *record.SHARED["07"],
     "x_val",
-    "SHAPE",
-    "conv",
-    "block",
-    "network",
-    "LOSS",
     "fit",
     "few",
     "restart",

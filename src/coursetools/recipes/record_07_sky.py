@@ -8,19 +8,7 @@ import numpy as np
 from coursetools.recipes import record
 
 NAMES = [
-    "load_pictures",
-    "x_all",
-    "order",
-    "train_rows",
-    "mean",
-    "std",
-    "scaled",
-    "x",
-    "SHAPE",
-    "conv",
-    "block",
-    "network",
-    "LOSS",
+    *record.SHARED["07"],
     "restart",
     "settle",
     "WIDE",

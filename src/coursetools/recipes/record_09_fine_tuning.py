@@ -25,14 +25,8 @@ import keras
 from sklearn.linear_model import LogisticRegression
 
 NAMES = [
-    "reviews",
-    "kept",
-    "texts",
-    "labels",
-    "divide",
-    "train",
+    *record.SHARED["09"],
     "pretrained",
-    "ids",
     "average",
     "out",
     "head",

@@ -15,14 +15,8 @@ with contextlib.redirect_stdout(io.StringIO()):
 import keras
 
 NAMES = [
-    "reviews",
-    "kept",
-    "texts",
-    "labels",
-    "divide",
-    "train",
+    *record.SHARED["09"],
     "vocabulary",
-    "ids",
     "more",
     "unlabelled",
     "seen",
