@@ -13,12 +13,13 @@
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.PHONY: help run check test site portable chat lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
+.PHONY: help run check test site portable chat serve lab doctor setup workshop grade new wheelhouse budget profile refresh weights train-gpt records mutants tidy lock verify-data clean
 .NOTPARALLEL:
 
 NB =
 CHAPTERS = $(NB)
 DIR =
+MODEL = $(OUT)/my_pictures/model
 export TITLE =
 override TITLE := $(value TITLE)
 WORKERS = 1
@@ -86,6 +87,9 @@ portable: setup  ## the chapters' outputs again: without oneDNN, with one thread
 
 chat: setup  ## ask the language model of chapter 12 in the terminal (ARGS="--system '...' --temperature 0.7")
 	@exec $(PY) -m coursetools.chat $(ARGS)
+
+serve: setup  ## an HTTP service for a saved model (MODEL=build/my_pictures/model ARGS="--port 8001")
+	@exec $(PY) -m ownfiles.serve "$(MODEL)" $(ARGS)
 
 lab: setup  ## read and run the chapters in JupyterLab
 	@exec $(PY) -m jupyterlab --notebook-dir notebooks $(ARGS)
