@@ -74,9 +74,9 @@ def test_what_a_chapter_names_is_in_the_list(number, line):
 
 
 def test_each_entry_is_named_somewhere():
-    from coursetools.site import made
+    from coursetools.site import generated
 
-    assert ENTRIES.keys() == made.About().cited.keys()
+    assert ENTRIES.keys() == generated.About().cited.keys()
 
 
 def test_lines_of_another_form_are_refused():

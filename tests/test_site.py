@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from coursetools import docs
 from coursetools.site import __main__ as site
-from coursetools.site import bibliography, made, reference
+from coursetools.site import bibliography, generated, reference
 from tests import browser
 
 ROOT = Path(__file__).parents[1]
@@ -167,11 +167,11 @@ def test_the_lists_are_complete(book, pages):
     assert all(f"#figure-{n.replace('.', '-')}" in pages[book / "docs/figures.html"].source for n in figures)
     index = words("genindex.html")
     assert all(f"figure {number}" in index for number in figures)
-    for term, chinese, *_ in docs.table(made.read("glossary"), "term"):
+    for term, chinese, *_ in docs.table(generated.read("glossary"), "term"):
         assert term in index and chinese.split("，")[-1].lower() in index.lower(), term
     for symbol, meaning in (("α", "the learning rate"), ("kappa", "condition number, largest over smallest curvature")):
         assert f"{symbol} {meaning}" in index
-    errata = docs.table(made.read("errata"), "id")
+    errata = docs.table(generated.read("errata"), "id")
     assert all(row[0].lower() in pages[book / "docs/errata.html"].ids for row in errata)
     papers = pages[book / "bibliography.html"]
     assert all(f"ref-{key.lower()}" in papers.ids for key in bibliography.entries())
@@ -183,7 +183,7 @@ def test_the_lists_are_complete(book, pages):
 
 
 def test_each_chapter_links_to_what_it_builds_on_and_uses(book, pages):
-    about = made.About()
+    about = generated.About()
     for number, path in about.chapters.items():
         links = pages[book / "notebooks" / f"{path.stem}.html"].links
         for other in about.needs[number]:
@@ -196,7 +196,7 @@ def test_each_chapter_links_to_what_it_builds_on_and_uses(book, pages):
         for kind, ending in (("notebooks", ".ipynb"), ("learner", ".ipynb"), ("slides", ".slides.html")):
             assert f"../downloads/{kind}/{path.stem}{ending}" in links
         page = pages[book / "notebooks" / f"{path.stem}.html"].source
-        solutions = sum("solution" in cell.metadata.get("tags", []) for cell in made.notebook.read(path).cells)
+        solutions = sum("solution" in cell.metadata.get("tags", []) for cell in generated.notebook.read(path).cells)
         assert page.count('class="collapsed admonition-title">Solution') == solutions > 2
         assert page.count("<details class='folded'>") >= 5
 

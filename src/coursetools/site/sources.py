@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from coursetools import docs, notebook
-from coursetools.site import bibliography, made, reference
+from coursetools.site import bibliography, generated, reference
 from coursetools.workshop import editions
 
 ROOT = notebook.SRC.parent
@@ -75,7 +75,7 @@ def chapter(path, about):
 
     Args:
         path: of the notebook.
-        about: made.About, what is known of all chapters.
+        about: generated.About, what is known of all chapters.
     """
     nb, number = notebook.read(path), key(path)
     for cell in nb.cells:
@@ -96,9 +96,9 @@ def chapter(path, about):
                 settings["image"] = {"alt": output.metadata.get("image/png", {}).get("alt", "a figure")}
         if settings:
             cell.metadata["mystnb"] = settings
-    nb.cells[0].source += "\n\n" + made.head(path, about)
+    nb.cells[0].source += "\n\n" + generated.head(path, about)
     if number in about.numbers:
-        nb.cells[-1].source += "\n\n" + made.foot(path, about)
+        nb.cells[-1].source += "\n\n" + generated.foot(path, about)
     nb.metadata.pop("kernelspec", None)  # its name asks for a kernel
     return json.dumps(nb, ensure_ascii=False, indent=1)
 
@@ -108,14 +108,14 @@ def text(path, about):
     content = path.read_text(encoding="utf-8")
     name = path.stem if path.parent.name == "docs" else ""
     if name == "glossary":
-        return made.glossary(content)
+        return generated.glossary(content)
     if name == "figures":
         return re.sub(r"(?m)^\| (\d\d)\.(\d+) \|", r"| [\1.\2](#figure-\1-\2) |", content)
     if name == "concept_map":
-        drawn = made.drawing(content)
+        drawn = generated.drawing(content)
         return re.sub(r"<!-- map -->.*?<!-- /map -->\s*If the graph[^\n]*", lambda _: drawn, content, flags=re.DOTALL)
     if name == "errata":
-        return made.errata(content, about)
+        return generated.errata(content, about)
     if name == "teaching":
         content = re.sub(r"`(c\d\d-\d{3})`", lambda m: about.cell(m[1]), content)
     return content
@@ -143,7 +143,7 @@ def links(content, folder, tree):
 
 def tree():
     """{name: text, or the path of a file to copy} of all that Sphinx reads."""
-    about = made.About()
+    about = generated.About()
     found = {}
     for path in about.notebooks:
         found[f"notebooks/{path.name}"] = chapter(path, about)
@@ -153,9 +153,9 @@ def tree():
         found[name] = text(ROOT / name, about)
     found |= reference.pages(about)
     found["bibliography.md"] = bibliography.page(about.entries, about.cited)
-    found["proven.md"] = made.proven(about)
+    found["proven.md"] = generated.proven(about)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found |= {"index.md": made.front(readme, about), "use.md": made.use(readme)}
+    found |= {"index.md": generated.front(readme, about), "use.md": generated.use(readme)}
     for name in [name for name in found if name.endswith(".md")]:
         found[name] = links(found[name], Path(name).parent, found)
     found["docs/mutants.csv"] = ROOT / "docs" / "mutants.csv"
@@ -182,7 +182,7 @@ def downloads(folder, about=None):
     """Write what chapters offer to take home: the notebook, the learner's edition, the slides."""
     from coursetools.workshop import slides
 
-    about, deck = about or made.About(), slides.libraries()
+    about, deck = about or generated.About(), slides.libraries()
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("notebooks", "learner", "slides"):
         (folder / "downloads" / name).mkdir(parents=True)
