@@ -119,6 +119,11 @@ def fold(cell):
     return next((words for tag, words in FOLDED.items() if tag in cell.metadata.get("tags", [])), "")
 
 
+def reach(text):
+    """What a `pre` needs so that the keyboard can scroll it: a place in the order of Tab where a line is long."""
+    return ' tabindex="0"' if max(map(len, text.splitlines()), default=0) > 80 else ""
+
+
 def readable(nb):
     """Leave out of a notebook the tables in HTML that stand there as text too: their colours suit no dark page."""
     for cell in nb.cells:
@@ -165,5 +170,6 @@ def page(nb, name):
     )
     exporter.register_filter("without_alpha", without_alpha)
     exporter.register_filter("fold", fold)
+    exporter.register_filter("reach", reach)
     found = {"metadata": {"name": name}, "style": page_style()}
     return exporter.from_notebook_node(readable(copy.deepcopy(nb)), resources=found)[0]

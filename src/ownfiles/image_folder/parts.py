@@ -21,7 +21,7 @@ def groups(pictures, pattern="", table=""):
         pictures: Pictures.
         pattern: str, a regular expression. What it finds in a path (relative to the folder) names the group:
             "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together. It gets SEARCH seconds for all
-            paths: repeats inside a repeat, as in (a|aa)+$, can try more ways than will ever end.
+            paths: a repeat whose parts can be read in two ways, as in (a|aa)+b, may try more ways than can end.
         table: path of a CSV in UTF-8 with the columns path, as in the manifest, and group; it comes before `pattern`.
             How many of its paths are of no used picture is printed: they may be misspelt.
 
