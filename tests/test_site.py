@@ -202,6 +202,19 @@ def test_each_chapter_links_to_what_it_builds_on_and_uses(book, pages):
         assert page.count("<details class='folded'>") >= 5
 
 
+def test_links_that_mean_something_else(pages, book):
+    for path in docs.chapters().values():
+        page = pages[book / "notebooks" / f"{path.stem}.html"].source
+        assert not re.search(r"fine-<a [^>]*>[^>]*std-term", page), path.stem
+
+
+def test_commands_of_the_readme_are_code(pages, book):
+    for name in ("index", "use"):
+        page = pages[book / f"{name}.html"].source
+        bare = re.sub(r"(?s)<(pre|code|script)\b.*?</\1>", "", page)
+        assert "<pre>" in page and not re.search(r"make \w+ (NB|ARGS|DIR|CHAPTERS)=", bare), name
+
+
 def test_papers_named_in_the_text_are_links(book, pages):
     named = {"05": "bergstrabengio2012", "07": "veit2016", "08": "vaswani2017", "11": "patarasukyuan2009"}
     for number, path in docs.chapters().items():

@@ -121,7 +121,7 @@ def fold(cell):
 
 def reach(text):
     """What a `pre` needs so that the keyboard can scroll it: a place in the order of Tab where a line is long."""
-    return ' tabindex="0"' if max(map(len, text.splitlines()), default=0) > 80 else ""
+    return ' tabindex="0"' if max(map(len, text.splitlines()), default=0) > 95 else ""
 
 
 def readable(nb):

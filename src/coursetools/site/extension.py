@@ -178,7 +178,7 @@ class Links(SphinxTransform):
         """The first use of each term of the glossary that this chapter or one before it teaches."""
         wanted = {term for term, number in self.known["terms"].items() if number <= self.own}
         for term in sorted(wanted, key=len, reverse=True):
-            pattern = re.compile(rf"(?<!\w){re.escape(term)}(e?s)?(?!\w)", re.IGNORECASE)
+            pattern = re.compile(rf"(?<![\w-]){re.escape(term)}(e?s)?(?![\w-])", re.IGNORECASE)
             for node in list(self.document.findall(nodes.Text)):
                 match = pattern.search(node.astext())
                 if match and is_free(node) and section_of(node) not in NO_TERMS_IN and node.parent.tagname != "strong":

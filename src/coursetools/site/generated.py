@@ -386,7 +386,7 @@ def front(readme, about):
 def use(readme):
     """How to run the course with settings and data of one's own; the times."""
     parts = readme_sections(readme)
-    lines = ["# How to use the course", "", "## Time and memory", "", parts["Chapters"].strip(), ""]
+    lines = ["# How to use the course", "", "## Time and memory", "", parts["Chapters"].strip("\n"), ""]
     for heading in ("With your own settings and data", "To teach from it", "Licence"):
-        lines += [f"## {heading}", "", parts[heading].strip(), ""]
+        lines += [f"## {heading}", "", parts[heading].strip("\n"), ""]  # a block of code may open it
     return "\n".join(lines)
