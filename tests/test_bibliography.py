@@ -91,3 +91,36 @@ def test_a_citation_in_words():
     assert bibliography.label(ENTRIES["Goodfellow2014"]) == "Goodfellow et al. 2014"
     assert bibliography.label(ENTRIES["Cauchy1847"]) == "Cauchy 1847"
     assert "[doi:10.1214/aoms/1177729586]" in bibliography.shown(ENTRIES["RobbinsMonro1951"])
+
+
+def test_notes_are_printed():
+    withdrawn = bibliography.shown(ENTRIES["Yuan2022"])
+    assert withdrawn.endswith(" Withdrawn from arXiv by its first author on 20 April 2022.")
+    for entry in ENTRIES.values():
+        assert entry.get("note", "")[1:] in bibliography.shown(entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("Kingma and Ba (2015) and (Platt, 2000)", ["KingmaBa2015", "Platt2000"]),
+        ("(Radford and others, 2019; Brown et al., 2020)", ["Radford2019", "Brown2020"]),
+        ("an idea of Fukushima's, 1980; LeCun and others", ["Fukushima1980"]),
+        ("(DeLong, DeLong and Clarke-Pearson, 1988)", ["DeLong1988"]),
+        ("Loshchilov\nand Hutter (2019)", ["LoshchilovHutter2019"]),
+        ("Kingma and Ba (2016), Platt 20001, Mc-Platt, 2000, Somebody and Platt, 2000", []),
+        ("Liu and others, 2023", []),
+    ],
+)
+def test_authors_and_years_in_a_text(text, keys):
+    named = bibliography.citations(ENTRIES)
+    assert [key for *_, key in bibliography.mentions(text, named)] == keys
+
+
+def test_of_two_works_the_one_that_the_chapter_lists_is_meant():
+    named = bibliography.citations(ENTRIES)
+    twice = [(form, year, keys) for (form, year), keys in named.items() if len(keys) > 1]
+    assert twice
+    for form, year, keys in twice:
+        for key in keys:
+            assert bibliography.mentions(f"{form}, {year}", named, [key]) == [(0, len(form) + 6, key)]

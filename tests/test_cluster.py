@@ -186,6 +186,38 @@ def here():
     return f"127.0.0.1:{free_port('127.0.0.1')}"
 
 
+@pytest.fixture
+def here6():
+    """An IPv6 address of this machine, where it has one."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+            return f"[::1]:{server.getsockname()[1]}"
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this machine: {error}")
+
+
+def test_an_ipv6_address(process, here6):
+    two = process(here6, 0, 2), process(here6, 1, 2, data="other")
+    assert {says(one) for one in two} == {"process 1 and process 0 are not equal in their data"}
+    assert says(process(here6, 1, 2, seconds=1)) == (
+        f"process 1 cannot reach process 0 at {here6} after 1 s: Connection refused"
+    )
+
+
+def test_a_sum_over_ipv6(here6):
+    """JAX meets at the address too."""
+    script = (
+        "import os; from groundup import cluster; me, n = cluster.join(); import jax; from jax.experimental import "
+        "multihost_utils as m; print('sum', int(m.process_allgather(jax.numpy.array(me + 1)).sum())); cluster.leave()"
+    )
+    env = {**os.environ, "COORDINATOR": here6, "NUM_PROCESSES": "2"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], env={**env, "PROCESS_ID": str(k)}, stdout=subprocess.PIPE)
+        for k in range(2)
+    ]
+    assert all(one.communicate(timeout=120)[0].endswith(b"sum 3\n") for one in both)
+
+
 def test_nobody_at_the_coordinators_address(process, here):
     assert says(process(here, 1, 2, seconds=1)) == (
         f"process 1 cannot reach process 0 at {here} after 1 s: Connection refused"
@@ -362,6 +394,13 @@ def test_variables_that_do_not_fit(process, given):
         ("COORDINATOR", "host:" + "9" * 5000, "belong together"),
         ("COORDINATOR", "h" * 70 + ":1234", "and no host can have this name"),
         ("COORDINATOR", "a..b:1234", "and no host can have this name"),
+        ("COORDINATOR", "::1:1234", "COORDINATOR='::1:1234': an IPv6 address stands in brackets, as in [::1]:29500"),
+        ("COORDINATOR", "fe80::1", "an IPv6 address stands in brackets"),
+        ("COORDINATOR", "[::1]", "an IPv6 address stands in brackets"),
+        ("COORDINATOR", "[]:1234", "what stands in brackets is no IPv6 address"),
+        ("COORDINATOR", "[10.0.0.5]:1234", "what stands in brackets is no IPv6 address"),
+        ("COORDINATOR", "[::1]:70000", "names the port 70000"),
+        ("COORDINATOR", "[::1]:", "belong together"),
         ("NUM_PROCESSES", "9" * 5000, "belong together"),
         *(("JOIN_SECONDS", text, f"JOIN_SECONDS={text!r}: processes") for text in ("2m", "nan", "inf", "-1", "1e300")),
         ("SILENCE_SECONDS", "0", "SILENCE_SECONDS='0': processes take another one"),
@@ -553,8 +592,8 @@ def test_the_make_target(tmp_path):
         timeout=60,
     )
     assert (
-        ' -m groundup.cluster "2" "/o u t/train-gpt" src/coursetools/recipes/train_gpt.py'
-        ' --out "/o u t/train-gpt/gpt" --until 250' in done.stdout
+        " -m groundup.cluster '2' '/o u t/train-gpt' src/coursetools/recipes/train_gpt.py"
+        " --out '/o u t/train-gpt/gpt' --until 250" in done.stdout
     ), done.stderr
 
 

@@ -920,6 +920,26 @@ def test_groups_by_a_pattern():
     assert len(set(image_folder.groups(pictures))) == 12
 
 
+@pytest.mark.parametrize("pattern", ["(a|aa)+$", "(a{1,9}){1,9}(a{1,9}){1,9}(a{1,9}){1,9}z", "(a|a)*$"])
+def test_a_pattern_that_does_not_end_is_refused(pattern, monkeypatch):
+    monkeypatch.setattr(image_folder.parts, "SEARCH", 0.2)
+    pictures = pictures_of(2, 2)
+    pictures = pictures._replace(paths=["a" * 59 + f"b/{i}.jpg" for i in range(4)])
+    start = time.monotonic()
+    with pytest.raises(FolderError, match=r"^GROUP is .*, and to look for it took more than 0.2 s, at aa.*/0.jpg: a"):
+        image_folder.groups(pictures, pattern)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a*)*b$", "(.*)*x(.*)*y", r"(\w+\s?)*=", "^(a?){60}a{60}$"])
+def test_other_repeats_of_repeats_end(pattern):
+    pictures = pictures_of(2, 2)
+    pictures = pictures._replace(paths=["a" * 200 + f"b/{i}.jpg" for i in range(4)])
+    start = time.monotonic()
+    assert len(set(image_folder.groups(pictures, pattern))) <= 4
+    assert time.monotonic() - start < 5
+
+
 def sides_of(pictures, sides):
     return {pictures.contents[i]: side for side, rows in enumerate(sides) for i in rows}
 

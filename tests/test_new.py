@@ -115,14 +115,6 @@ def test_no_chapter_is_begun_whose_first_run_has_no_place(tmp_path, capsys, monk
     assert "cannot go on" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
-def test_make_hands_on_a_title_as_it_is():
-    title = "$k$-means, \"quoted\" and 'so', $(x) `y` #1"
-    command = ["make", "-s", "-f", "Makefile", "-f", "-", "shown", f"TITLE={title}", "VENV=v"]
-    rule = 'shown: ; @printf %s "$$TITLE"\n'
-    assert subprocess.run(command, cwd=ROOT, input=rule, capture_output=True, text=True).stdout == title
-
-
 def test_names_of_files():
     assert new.slug_of("A café, twice: 2 × 2") == "a_cafe_twice_2_2"
 

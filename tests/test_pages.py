@@ -85,3 +85,63 @@ def test_a_figure_takes_its_caption_as_its_text():
     )
     assert one.metadata["image/png"]["alt"].startswith("Figure 01.1. ")
     assert not re.search(r"[*`$]", one.metadata["image/png"]["alt"])
+
+
+def rules(path):
+    """(selector, declarations) of a style sheet, without those that only paper or narrow screens have."""
+    text = re.sub(r"(?s)/\*.*?\*/|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "", path.read_text(encoding="utf-8"))
+    return [(one.strip(), " ".join(body.split())) for one, body in re.findall(r"([^{}]+)\{([^{}]*)\}", text)]
+
+
+def test_a_rule_of_style_stands_in_one_file():
+    sheets = [path for path in (notebook.SRC / "coursetools").rglob("*") if ".css" in path.suffixes]
+    assert len(sheets) >= 5
+    places = {}
+    for path in sheets:
+        for rule in rules(path):
+            places.setdefault(rule, set()).add(path.name)
+    assert {rule: names for rule, names in places.items() if len(names) > 1} == {}
+    shared = {"math", "menclose", "math[display=block]", "p.caption", "details.folded", ".math-block", ".long"}
+    for selector in shared:
+        names = {path.parent.name for path in sheets for one, _ in rules(path) if one == selector}
+        assert names == {"style"}, selector
+
+
+def test_a_page_is_marked_up_as_the_book_is():
+    """Solutions and checks are folded, captions are captions, wide formulas scroll."""
+    nb = notebook.read(ALL[1])
+    page = pages.page(nb, ALL[1].stem)
+    for words in pages.FOLDED.values():
+        wanted = sum(pages.fold(cell) == words for cell in nb.cells if cell.cell_type == "code")
+        assert page.count(f'<details class="folded"><summary>{words}</summary>') == wanted > 2
+    assert "<details>" not in page and page.count("<details") == page.count("</details>")
+    assert page.count('<p class="caption"><em>Figure 02.') == page.count("<img")
+    blocks = sum(cell.source.count("$$") // 2 for cell in nb.cells if cell.cell_type == "markdown")
+    assert page.count('<div class="math-block"><math') == blocks > 10
+    assert page.count('<div class="cell">') == sum(cell.cell_type == "code" for cell in nb.cells)
+
+
+def test_outputs_of_every_kind_are_on_the_page():
+    v4 = nbformat.v4
+    outputs = [
+        v4.new_output("stream", name="stdout", text="to stdout <&>"),
+        v4.new_output("stream", name="stderr", text="to stderr"),
+        v4.new_output("execute_result", data={"text/plain": "a result", "text/html": "<b>in colours</b>"}),
+        v4.new_output("display_data", data={"text/html": "<table><tr><td>only HTML</td></tr></table>"}),
+        v4.new_output("display_data", data={"text/markdown": "some *markdown* $x$"}),
+        v4.new_output("display_data", data={"image/svg+xml": "<svg xmlns='http://www.w3.org/2000/svg'/>"}),
+        v4.new_output("error", ename="E", evalue="v", traceback=["\x1b[31ma traceback\x1b[0m", "its end <"]),
+    ]
+    cell = v4.new_code_cell("1 < 2", outputs=outputs, id="here")
+    page = pages.page(nbformat.v4.new_notebook(cells=[cell]), "name <b>")
+    for words in (
+        "to stdout &lt;&amp;&gt;",
+        "to stderr",
+        "a result",
+        "only HTML",
+        "<em>markdown</em>",
+        "data:image/svg",
+    ):
+        assert words in page, words
+    assert "in colours" not in page and "a traceback" in page and "its end &lt;" in page and "\x1b" not in page
+    assert page.count("<title>") == 1 and "<title>name &lt;b&gt;</title>" in page

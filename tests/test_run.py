@@ -469,25 +469,3 @@ def test_refresh_and_budget(folder, tmp_path, monkeypatch):
 
 def test_the_package_is_found_in_this_checkout():
     assert notebook.SRC == Path(__file__).resolve().parents[1] / "src"
-
-
-@pytest.mark.parametrize(
-    "out, expected", [("~/a b~/x", "/h o/a b~/x"), ("~", "/h o"), ("a ~/x", "a ~/x"), ("~b/x", "~b/x"), ("/o", "/o")]
-)
-def test_make_knows_the_home_folder(out, expected):
-    command = ["make", "-n", "run", f"OUT={out}", "VENV=v"]
-    root = notebook.SRC.parent
-    env = dict(os.environ, HOME="/h o", MPLBACKEND="TkAgg")
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=60)
-    assert f'coursetools.run  --out "{expected}"' in done.stdout, done.stdout + done.stderr
-    shown = subprocess.run(
-        ["make", "-s", "-f", "Makefile", "-f", "-", "shown", f"OUT={out}", "VENV=v"],
-        cwd=root,
-        env=env,
-        input="shown: ; @echo $$KERAS_HOME; echo $${MPLBACKEND-unset}\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    home = expected if expected[0] == "/" else f"{root}/{expected}"
-    assert shown.stdout.splitlines() == [f"{home}/.home/keras", "unset"], shown.stderr

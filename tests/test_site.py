@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 from coursetools import docs
+from coursetools import pages as run_pages
 from coursetools.site import __main__ as site
 from coursetools.site import bibliography, generated, reference
 from tests import browser
@@ -201,6 +202,28 @@ def test_each_chapter_links_to_what_it_builds_on_and_uses(book, pages):
         assert page.count("<details class='folded'>") >= 5
 
 
+def test_links_that_mean_something_else(pages, book):
+    for path in docs.chapters().values():
+        page = pages[book / "notebooks" / f"{path.stem}.html"].source
+        assert not re.search(r"fine-<a [^>]*>[^>]*std-term", page), path.stem
+
+
+def test_commands_of_the_readme_are_code(pages, book):
+    for name in ("index", "use"):
+        page = pages[book / f"{name}.html"].source
+        bare = re.sub(r"(?s)<(pre|code|script)\b.*?</\1>", "", page)
+        assert "<pre>" in page and not re.search(r"make \w+ (NB|ARGS|DIR|CHAPTERS)=", bare), name
+
+
+def test_papers_named_in_the_text_are_links(book, pages):
+    named = {"05": "bergstrabengio2012", "07": "veit2016", "08": "vaswani2017", "11": "patarasukyuan2009"}
+    for number, path in docs.chapters().items():
+        text = pages[book / "notebooks" / f"{path.stem}.html"].source.partition('id="further-reading"')[0]
+        found = set(re.findall(r'href="../bibliography.html#ref-(\w+)"', text))
+        assert len(found) >= (0 if number in ("02", "03") else 3), (number, found)
+        assert number not in named or named[number] in found
+
+
 def test_the_book_for_readers_of_ebooks(book):
     (epub,) = (book.parent / "epub").glob("*.epub")
     with zipfile.ZipFile(epub) as archive:
@@ -288,6 +311,19 @@ def test_an_accessibility_checker_finds_nothing(book, window, name, dark):
     assert window.run(AXE) == []
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_checker_finds_nothing_on_a_page_of_a_run(window, tmp_path, dark):
+    (path,) = generated.notebook.find_chapters(["02"])
+    file = tmp_path / "page.html"
+    file.write_text(run_pages.page(generated.notebook.read(path), path.stem), encoding="utf-8")
+    (axe,) = Path(site.environment()).parents[1].rglob("axe_playwright_python/axe.min.js")
+    window.open(file.as_uri(), dark=dark)
+    window.run(axe.read_text(encoding="utf-8") + "; 1")
+    assert window.run(AXE) == []
+    window.open(file.as_uri(), width=375, height=720, dark=dark)
+    assert window.run("document.scrollingElement.scrollWidth") <= 375
+
+
 SEARCHED = """new Promise(done => {
   const wait = () => {
     const summary = document.querySelector("#search-results p.search-summary");
@@ -352,3 +388,21 @@ def test_by_keyboard_and_on_paper(book, window):
         "[...document.querySelectorAll('.bd-sidebar-primary, .take-home, .header-article')].filter(e => e.offsetWidth)"
     )
     assert window.run(f"{seen}.length") == 0
+
+
+def test_a_chapter_is_printed(book, tmp_path):
+    if not browser.PROGRAM:
+        with pytest.raises(generated.notebook.Refused, match="apt install chromium"):
+            site.pdf(book, tmp_path)
+        pytest.skip("no chromium on this machine, so no chapter was printed: apt install chromium")
+    site.pdf(book, tmp_path, ["02_*"])
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    assert data.startswith(b"%PDF") and b"/Outlines" in data and len(data) < 8e6
+    assert len(re.findall(rb"/Type ?/Page\b", data)) > 20 and b"STIXTwoMath" in data
+
+
+def test_what_is_folded_is_printed(book, window):
+    window.open((book / "notebooks/02_backprop_by_hand.html").as_uri(), media="print", width=800)
+    hidden = "[...document.querySelectorAll('details')].filter(d => d.getBoundingClientRect().height < 60).length"
+    assert window.run(hidden) == 0

@@ -1,34 +1,18 @@
 """HTML that needs no network: formulas as MathML, their letters and all styles inside the page, no script."""
 
 import base64
+import copy
 import functools
 import html
 import io
 import re
 from importlib import resources
+from pathlib import Path
 
 from coursetools import notebook
 
-PICTURE = """{# nbconvert gives figures no alternative text. -#}
-{%- block data_png scoped -%}
-<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}"><img
-  alt="{{ (output | get_metadata('alt', 'image/png') or 'a figure') | escape_html }}"
-  src="data:image/png;base64,{{ output.data['image/png'] | without_alpha | escape_html }}"></div>
-{%- endblock data_png -%}
-"""
-PAGE = """{# nbconvert's page without what it fetches: MathJax, require.js, Mermaid. #}
-{%- extends 'lab/index.html.j2' -%}
-{%- block html_head_js -%}{%- endblock -%}
-{%- block html_head_js_mathjax -%}<style>{{ resources.formulas }}</style>{%- endblock -%}
-{%- block html_head_js_mermaidjs -%}{%- endblock -%}
-{%- block jupyter_widgets -%}{%- endblock -%}
-"""
-FORMULAS = """
-@font-face { font-family: "STIX Two Math"; src: url(data:font/woff;base64,FONT) format("woff"); }
-math { font-family: "STIX Two Math", math; font-size: 1.05em; }
-math[display=block] { margin: 12px auto; }
-menclose { border: 1px solid; padding: 4px 6px; }
-"""
+STYLE = Path(__file__).with_name("style")  # what the book, the pages of `make run` and the slides share
+FOLDED = {"solution": "Solution", "check": "How it is checked"}  # tag: what the fold says
 
 
 def set_formula(tex, display, cell_id):
@@ -62,6 +46,13 @@ def set_or_show(tex, display, cell_id):
         return f'<code class="as-written">{html.escape(tex.strip())}</code>'
 
 
+def framed(tex, display, formula):
+    """A formula in MathML, in a frame that scrolls where it is wider than the page."""
+    if display:
+        return f'<div class="math-block">{formula}</div>\n'
+    return f'<span class="long">{formula}</span>' if len(tex) > 30 else formula
+
+
 def markdown(nb, set_formula=set_formula, **options):
     """Function that turns the markdown of a notebook's cells into HTML.
 
@@ -76,6 +67,10 @@ def markdown(nb, set_formula=set_formula, **options):
         return next((cell.id for cell in nb.cells if formula in cell.source), "of this notebook")
 
     class Renderer(IPythonRenderer):
+        def paragraph(self, text):
+            kind = ' class="caption"' if text.startswith("<em>Figure ") else ""
+            return f"<p{kind}>{text}</p>\n"
+
         def block_math(self, body):
             return set_formula(body, True, place(body))
 
@@ -98,6 +93,44 @@ def formula_font():
     font.flavor = "woff"
     font.save(packed)
     return base64.b64encode(packed.getvalue()).decode()
+
+
+def formula_style(font):
+    """How formulas are set, as CSS. font: WOFF in base64, a str."""
+    import jinja2
+
+    template = (STYLE / "formulas.css.j2").read_text(encoding="utf-8")
+    return jinja2.Template(template, keep_trailing_newline=True).render(font=font)
+
+
+@functools.cache
+def page_style():
+    """All that a page has of style, as CSS."""
+    from jupyterlab_pygments import JupyterStyle
+    from pygments.formatters import HtmlFormatter
+
+    own = [(STYLE / name).read_text(encoding="utf-8") for name in ("page.css", "reading.css")]
+    code = HtmlFormatter(style=JupyterStyle).get_style_defs(".highlight")
+    return "\n".join([formula_style(formula_font()), code, *own])
+
+
+def fold(cell):
+    """What stands on the fold of a code cell; "" for one that stays in sight."""
+    return next((words for tag, words in FOLDED.items() if tag in cell.metadata.get("tags", [])), "")
+
+
+def reach(text):
+    """What a `pre` needs so that the keyboard can scroll it: a place in the order of Tab where a line is long."""
+    return ' tabindex="0"' if max(map(len, text.splitlines()), default=0) > 95 else ""
+
+
+def readable(nb):
+    """Leave out of a notebook the tables in HTML that stand there as text too: their colours suit no dark page."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if "text/plain" in output.get("data", {}):
+                output.data.pop("text/html", None)
+    return nb
 
 
 def without_alpha(png):
@@ -127,8 +160,16 @@ def page(nb, name):
     """
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(raw_template=PAGE + PICTURE)
-    exporter.register_filter("markdown2html", markdown(nb, set_or_show))
+    def framed_or_shown(tex, display, cell_id):
+        return framed(tex, display, set_or_show(tex, display, cell_id))
+
+    folds = markdown(nb, framed_or_shown)
+    exporter = HTMLExporter(raw_template=(STYLE / "page.html.j2").read_text(encoding="utf-8"))
+    exporter.register_filter(
+        "markdown2html", lambda source: folds(source).replace("<details>", '<details class="folded">')
+    )
     exporter.register_filter("without_alpha", without_alpha)
-    found = {"metadata": {"name": name}, "formulas": FORMULAS.replace("FONT", formula_font())}
-    return exporter.from_notebook_node(nb, resources=found)[0]
+    exporter.register_filter("fold", fold)
+    exporter.register_filter("reach", reach)
+    found = {"metadata": {"name": name}, "style": page_style()}
+    return exporter.from_notebook_node(readable(copy.deepcopy(nb)), resources=found)[0]

@@ -1,4 +1,4 @@
-"""groundup: what the chapters of *Large Models from the Ground Up* share.
+"""groundup: what the chapters of Large Models from the Ground Up share.
 
 Importing it loads nothing else: each module imports NumPy, Matplotlib or Keras when it is first needed.
 """

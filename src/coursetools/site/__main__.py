@@ -7,14 +7,17 @@ import html
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from coursetools import doctor, notebook, pages
 from coursetools.site import sources
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HERE = Path(__file__).resolve().parent
 LIST = sources.ROOT / "requirements-site.txt"
 
@@ -60,10 +63,40 @@ def formulas(folder, site=None):
     chosen.subset(font)
     font.flavor = "woff"
     font.save(packed)
-    style = pages.FORMULAS.replace("FONT", base64.b64encode(packed.getvalue()).decode())
+    style = pages.formula_style(base64.b64encode(packed.getvalue()).decode())
     for place in [folder, *([site / "_static"] if site else [])]:
         place.mkdir(parents=True, exist_ok=True)
         (place / "formulas.css").write_text(style, encoding="utf-8")
+
+
+def pdf(site, folder, names=("*",)):
+    """Print chapters to folder/NAME.pdf, as Chromium prints their pages: with its MathML, folds open, an outline.
+
+    Raises:
+        Refused: there is no Chromium, or it prints nothing.
+    """
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not program:
+        raise notebook.Refused("the pages are printed by Chromium, which is not here: apt install chromium")
+    folder.mkdir(parents=True, exist_ok=True)
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as profile:
+        command = [program, "--headless=new", "--disable-gpu", "--no-pdf-header-footer", *root]
+        command += ["--generate-pdf-document-outline", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        command += [f"--user-data-dir={profile}", "--virtual-time-budget=20000"]
+        for page in sorted(path for name in names for path in (site / "notebooks").glob(f"{name}.html")):
+            target = folder / f"{page.stem}.pdf"
+            target.unlink(missing_ok=True)
+            done = subprocess.run(
+                [*command, f"--print-to-pdf={target}", page.as_uri()],
+                env={**os.environ, "HOME": profile},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=300,
+            )
+            if not target.is_file():
+                said = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+                raise notebook.Refused(f"Chromium did not print {page.name}: {said}")
 
 
 def build(out, epub=False):
@@ -77,6 +110,7 @@ def build(out, epub=False):
     sources.write(work / "source")
     if not (work / "static" / "formulas.css").is_file():
         formulas(work / "static")
+    shutil.copyfile(pages.STYLE / "reading.css", work / "static" / "reading.css")
     sources.downloads(work / "extra")
     env = os.environ | {"SITE_TREE": str(work / "source"), "PYTHONDONTWRITEBYTECODE": "1"}
     for builder, target in [("html", out / "site"), *([("epub", out / "epub")] if epub else [])]:
@@ -95,6 +129,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="coursetools.site", description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="build", help="the site goes to OUT/site (default: build)")
     parser.add_argument("--epub", action="store_true", help="also an EPUB, to OUT/epub")
+    parser.add_argument("--pdf", action="store_true", help="also each chapter as a PDF, to OUT/pdf; needs Chromium")
     parser.add_argument("--setup", action="store_true", help="only make the environment of the book")
     options = parser.parse_args(arguments)
     start = time.monotonic()
@@ -102,7 +137,10 @@ def main(arguments=None):
         if options.setup:
             environment()
             return 0
-        first = build(Path(options.out).absolute(), options.epub)
+        out = Path(options.out).absolute()
+        first = build(out, options.epub)
+        if options.pdf:
+            pdf(out / "site", out / "pdf")
         print(f"The book: {first}  ({time.monotonic() - start:.0f} s)")
         return 0
     except (notebook.Refused, doctor.Problem) as error:

@@ -65,6 +65,49 @@ def label(entry):
     return f"{first if len(names) <= 2 and names[-1] != 'others' else names[0] + ' et al.'} {entry['year']}"
 
 
+def forms(entry):
+    """How a text names the authors: "Kingma and Ba"; "Guo, Pleiss, Sun and Weinberger"; "Guo and others"."""
+    names = [surname for _, surname in people(entry)]
+    found = [names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"]
+    if len(names) > 2 or names[-1] == "others":
+        found += [f"{names[0]} and others", f"{names[0]} et al."]
+    return list(dict.fromkeys(found))
+
+
+def citations(found):
+    """{(how its authors are named, year): [keys]} of all entries."""
+    named = {}
+    for key, entry in found.items():
+        for form in forms(entry):
+            named.setdefault((form, entry["year"]), []).append(key)
+    return named
+
+
+def mentions(text, named, read=()):
+    """Where a text names authors and a year, as in "Kingma and Ba (2015)" or "(Platt, 2000)", and means one work.
+
+    Args:
+        text: str.
+        named: as `citations` returns it.
+        read: keys of the works that this chapter lists, which decide between two of the same authors and year.
+
+    Returns:
+        list of (start, end, key).
+    """
+    if not re.search(r"\d{4}", text):
+        return []
+    by_length = sorted({form for form, _ in named}, key=len, reverse=True)
+    authors = "|".join(re.escape(form).replace(r"\ ", r"\s+") for form in by_length)
+    pattern = rf"(?<![\w-])(?<!and\s)({authors})(?:['’]s)?,?\s+\(?(\d{{4}})(?!\d)"
+    places = []
+    for match in re.finditer(pattern, text):
+        keys = named.get((" ".join(match[1].split()), match[2]), [])
+        keys = keys if len(keys) == 1 else [key for key in keys if key in read]
+        if len(keys) == 1:
+            places.append((match.start(), match.end(), keys[0]))
+    return places
+
+
 def address(entry):
     """Where the work is: a DOI, else arXiv's number, else an address; "" if it has none of these."""
     if "doi" in entry:
@@ -82,7 +125,8 @@ def shown(entry):
     where = ", ".join(f"*{entry[v]}*" if v == "journal" else entry[v] for v in VENUES if v in entry)
     volume = f" {entry['volume']}" if "volume" in entry else ""
     more = [f"{where}{volume} ({entry['year']})" if where else f"({entry['year']})", address(entry)]
-    return f"{who}, {title}, " + ", ".join(part for part in more if part) + "."
+    note = f" {entry['note'][0].upper()}{entry['note'][1:]}." if "note" in entry else ""
+    return f"{who}, {title}, " + ", ".join(part for part in more if part) + "." + note
 
 
 def page(found, cited):

@@ -38,7 +38,7 @@ html_title = project
 html_math_renderer = "mathml"
 html_static_path = [str(HERE / "static"), str(Path(tree).parent / "static")]
 html_extra_path = [os.environ["SITE_EXTRA"]] if os.environ.get("SITE_EXTRA") else []
-html_css_files = ["formulas.css", "site.css"]
+html_css_files = ["formulas.css", "reading.css", "site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_copy_source = False
@@ -63,7 +63,7 @@ if os.environ.get("SITE_REPOSITORY"):
         "launch_buttons": {"colab_url": "https://colab.research.google.com", "binderhub_url": "https://mybinder.org"},
     }
 
-epub_css_files = ["formulas.css", "site.css"]
+epub_css_files = ["formulas.css", "reading.css", "site.css"]
 epub_show_urls = "no"
 epub_description = "From one weight and its gradient to BERT, GPT and GANs"
 epub_tocdepth = 2

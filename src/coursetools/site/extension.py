@@ -12,6 +12,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import process_index_entry
 from coursetools import notebook, pages
+from coursetools.site import bibliography
 
 logger = logging.getLogger(__name__)
 UNLINKED = (nodes.title, nodes.literal, nodes.literal_block, nodes.reference, nodes.math, nodes.math_block, nodes.raw)
@@ -38,20 +39,19 @@ def formula(self, node, display):
     """MathML for a formula, whose font and style stand in the style sheet."""
     tex = node.astext()
     try:
-        return pages.set_formula(tex, display, "of this page")
+        return pages.framed(tex, display, pages.set_formula(tex, display, "of this page"))
     except notebook.Refused as error:
         logger.warning("%s", error, location=node)
         return ""
 
 
 def visit_math(self, node):
-    found = formula(self, node, False)
-    self.body.append(f'<span class="long">{found}</span>' if len(node.astext()) > 30 else found)
+    self.body.append(formula(self, node, False))
     raise nodes.SkipNode
 
 
 def visit_block(self, node):
-    self.body.append(f'<div class="math-block">{formula(self, node, True)}</div>\n')
+    self.body.append(formula(self, node, True))
     raise nodes.SkipNode
 
 
@@ -121,7 +121,7 @@ def cross(words, target, kind="ref"):
 
 
 class Links(SphinxTransform):
-    """Mentions of figures, chapters, sections and errata become links, and so does the first use of each term."""
+    """Mentions of figures, chapters, sections, errata and papers become links, and so does each term's first use."""
 
     default_priority = 400
 
@@ -129,6 +129,7 @@ class Links(SphinxTransform):
         self.known = self.config.known
         name = Path(self.env.docname).name
         self.own = name[:2] if re.match(r"\d\d_", name) else ""
+        self.works = {(form, year): keys for form, year, keys in self.known["works"]}
         if self.env.docname == "docs/notation":
             self.symbols()
         for table in list(self.document.findall(nodes.table)):
@@ -145,11 +146,14 @@ class Links(SphinxTransform):
     def implied(self, node):
         """Links in one text."""
         pieces, end, text = [], 0, node.astext()
-        for match in IMPLIED.finditer(text):
-            target, kind = self.target(match)
-            if target:
-                pieces += [nodes.Text(text[end : match.start()]), cross(match[0], target, kind)]
-                end = match.end()
+        found = [(match.start(), match.end(), *self.target(match)) for match in IMPLIED.finditer(text)]
+        read = self.known["read"].get(self.own, [])
+        for start, stop, key in bibliography.mentions(text, self.works, read):
+            found.append((start, stop, f"ref-{key.lower()}", "ref"))
+        for start, stop, target, kind in sorted(found, key=lambda place: place[:2]):
+            if target and start >= end:
+                pieces += [nodes.Text(text[end:start]), cross(text[start:stop], target, kind)]
+                end = stop
         if pieces:
             node.parent.replace(node, [*pieces, nodes.Text(text[end:])])
 
@@ -174,7 +178,7 @@ class Links(SphinxTransform):
         """The first use of each term of the glossary that this chapter or one before it teaches."""
         wanted = {term for term, number in self.known["terms"].items() if number <= self.own}
         for term in sorted(wanted, key=len, reverse=True):
-            pattern = re.compile(rf"(?<!\w){re.escape(term)}(e?s)?(?!\w)", re.IGNORECASE)
+            pattern = re.compile(rf"(?<![\w-]){re.escape(term)}(e?s)?(?![\w-])", re.IGNORECASE)
             for node in list(self.document.findall(nodes.Text)):
                 match = pattern.search(node.astext())
                 if match and is_free(node) and section_of(node) not in NO_TERMS_IN and node.parent.tagname != "strong":

@@ -51,6 +51,15 @@ class About:
         return found
 
     @functools.cached_property
+    def read(self):
+        """{number: keys of the papers of its "Further reading"}"""
+        found = {number: [] for number in self.numbers}
+        for key, places in self.cited.items():
+            for words, _ in places:
+                found.get(words.removeprefix("chapter "), []).append(key)
+        return found
+
+    @functools.cached_property
     def needs(self):
         """{number: numbers of the chapters that it says it needs}"""
         found = {}
@@ -95,6 +104,8 @@ class About:
             "terms": terms,
             "sections": labels,
             "chapters": chapters,
+            "works": [[*named, keys] for named, keys in bibliography.citations(self.entries).items()],
+            "read": self.read,
         }
 
 
@@ -375,7 +386,7 @@ def front(readme, about):
 def use(readme):
     """How to run the course with settings and data of one's own; the times."""
     parts = readme_sections(readme)
-    lines = ["# How to use the course", "", "## Time and memory", "", parts["Chapters"].strip(), ""]
+    lines = ["# How to use the course", "", "## Time and memory", "", parts["Chapters"].strip("\n"), ""]
     for heading in ("With your own settings and data", "To teach from it", "Licence"):
-        lines += [f"## {heading}", "", parts[heading].strip(), ""]
+        lines += [f"## {heading}", "", parts[heading].strip("\n"), ""]  # a block of code may open it
     return "\n".join(lines)

@@ -5,13 +5,12 @@ import re
 import shutil
 from pathlib import Path
 
-from coursetools import docs, notebook
+from coursetools import docs, notebook, pages
 from coursetools.site import bibliography, generated, reference
 from coursetools.workshop import editions
 
 ROOT = notebook.SRC.parent
 PAGES = ("data/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-FOLDED = {"solution": "Solution", "check": "How it is checked"}  # tag: what the fold says
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FENCED = re.compile(r"(```.*?```|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$)", re.DOTALL)
 TERMS = ("notation", "glossary", "concept_map")
@@ -77,21 +76,18 @@ def chapter(path, about):
         path: of the notebook.
         about: generated.About, what is known of all chapters.
     """
-    nb, number = notebook.read(path), key(path)
+    nb, number = pages.readable(notebook.read(path)), key(path)
     for cell in nb.cells:
         tags = editions.tags(cell)
         if cell.cell_type == "markdown":
             cell.source = markdown_cell(cell.source, number, about.entries)
             continue
         settings = {}
-        for tag, words in FOLDED.items():
-            if tag in tags:
-                cell.metadata["tags"] = [*tags, "hide-cell"]
-                settings |= {"code_prompt_show": words, "code_prompt_hide": words}
+        if words := pages.fold(cell):
+            cell.metadata["tags"] = [*tags, "hide-cell"]
+            settings |= {"code_prompt_show": words, "code_prompt_hide": words}
         for output in cell.outputs:
             data = output.get("data", {})
-            if "text/plain" in data:
-                data.pop("text/html", None)  # colours of its own, which no dark page can read
             if "image/png" in data:
                 settings["image"] = {"alt": output.metadata.get("image/png", {}).get("alt", "a figure")}
         if settings:

@@ -285,7 +285,7 @@ def libraries():
         raise notebook.Refused(f"the package {error.name} is missing, which the slides need: make setup") from None
     css = [(reveal / name).read_text(encoding="utf-8") for name in ("reset.css", "reveal.css", "theme/white.css")]
     style = jinja2.Template((TEMPLATES / "page.css.j2").read_text(encoding="utf-8"), keep_trailing_newline=True)
-    css.append(style.render(font=pages.formula_font(), sizes=range(12, 21)))
+    css += [pages.formula_style(pages.formula_font()), style.render(sizes=range(12, 21))]
     js = [(reveal / name).read_text(encoding="utf-8") for name in ("reveal.js", "plugin/notes.js")]
     script = base64.b64encode(";\n".join(js).encode()).decode()  # it holds </script> itself
     return {"css": "\n".join(css), "js": script, "width": WIDTH, "height": HEIGHT}

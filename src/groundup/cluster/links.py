@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import math
 import os
@@ -69,7 +70,7 @@ def join(data=b"", **more):
         _watchers.append(threading.Thread(target=_watch, args=(process, link, me), daemon=True))
         _watchers[-1].start()
 
-    os.environ["JAX_COORDINATOR_BIND_ADDRESS"] = f"{host}:{engine}"  # JAX's own would listen on every address
+    os.environ["JAX_COORDINATOR_BIND_ADDRESS"] = at(host, engine)  # JAX's own would listen on every address
     os.environ.setdefault("KERAS_BACKEND", "jax")
     sys.modules.setdefault("matplotlib", None)  # Keras would load it, too, but who wants to draw can do so afterwards
     import jax
@@ -80,7 +81,7 @@ def join(data=b"", **more):
     if keras.config.backend() != "jax":
         raise SystemExit(f"several processes need KERAS_BACKEND=jax, here it is {keras.config.backend()!r}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    keras.distribution.initialize(f"{host}:{engine}", processes, me)
+    keras.distribution.initialize(at(host, engine), processes, me)
     while _held:
         _held.pop().close()
     keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
@@ -95,6 +96,8 @@ def place():
         return None
     here = "here they are " + ", ".join(f"{name}={value[:80]!r}" for name, value in given.items())
     host, _, port = given["COORDINATOR"].rpartition(":")
+    if host.count(":") or set(host) & set("[]"):
+        host = _unbracketed(host, given["COORDINATOR"])
     numbers = [port, given["PROCESS_ID"], given["NUM_PROCESSES"]]
     if (
         not host
@@ -113,6 +116,27 @@ def place():
     for name in SECONDS:
         seconds_of(name)
     return host, *map(int, numbers)
+
+
+def _unbracketed(host, address):
+    """An IPv6 address without its brackets. Raises ValueError."""
+    if host[0] != "[" or host[-1] != "]":
+        raise ValueError(f"COORDINATOR={address[:80]!r}: an IPv6 address stands in brackets, as in [::1]:29500")
+    try:
+        return str(ipaddress.IPv6Address(host[1:-1]))
+    except ValueError:
+        raise ValueError(f"COORDINATOR={address[:80]!r}: what stands in brackets is no IPv6 address") from None
+
+
+def at(host, port):
+    """Where a host listens, as it is written: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def family(host):
+    """AF_INET; AF_INET6 for a host that has IPv6 addresses only. Raises OSError."""
+    found = {address[0] for address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    return socket.AF_INET if socket.AF_INET in found else socket.AF_INET6
 
 
 def seconds_of(name):
@@ -158,7 +182,7 @@ def hold_port(host):
     and the system does not take it for an outgoing connection. On other systems it must be closed before JAX's server
     starts.
     """
-    holder = socket.socket()
+    holder = socket.socket(family(host))
     if sys.platform == "linux":
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     holder.bind((host, 0))
@@ -231,14 +255,14 @@ def _gather(host, port, me, processes, equal):
             if inherited:
                 server = socket.socket(fileno=int(inherited))
             else:
-                server = socket.create_server((host, port), backlog=min(processes, 1000))
+                server = socket.create_server((host, port), family=family(host), backlog=min(processes, 1000))
             break
         except OSError as error:
             if isinstance(error, socket.gaierror) and time.monotonic() < deadline:  # names come late in a cluster
                 time.sleep(0.5)
                 continue
             reason = str(error.strerror or error).partition(" (")[0]
-            raise SystemExit(f"process 0 cannot listen at {host}:{port}: {reason}") from None
+            raise SystemExit(f"process 0 cannot listen at {at(host, port)}: {reason}") from None
     while len(_links) < processes - 1 and not fault:
         try:
             server.settimeout(max(0.01, deadline - time.monotonic()))
@@ -246,7 +270,7 @@ def _gather(host, port, me, processes, equal):
         except TimeoutError:
             absent = [str(k) for k in range(1, min(processes, 10_000)) if k not in _links]
             missing = ", ".join(absent[:8]) + " ..." * (len(absent) > 8)
-            fault = f"process {missing} of {processes} did not come to {host}:{port} within {seconds:g} s"
+            fault = f"process {missing} of {processes} did not come to {at(host, port)} within {seconds:g} s"
             break
         try:
             hello = json.loads(_opened(_receive(link, HELLO, time.monotonic() + 5)[1]))
@@ -291,7 +315,7 @@ def _call(host, port, me, processes, equal):
         except OSError as error:
             reason = error.strerror or error
         if time.monotonic() > deadline:
-            raise SystemExit(f"process {me} cannot reach process 0 at {host}:{port} after {seconds:g} s: {reason}")
+            raise SystemExit(f"process {me} cannot reach process 0 at {at(host, port)} after {seconds:g} s: {reason}")
         time.sleep(0.1)
     try:
         hello = {"process": me, "processes": processes, "equal": equal}
@@ -300,7 +324,7 @@ def _call(host, port, me, processes, equal):
         words = _opened(words)
     except (OSError, ValueError) as error:
         hint = "; is JOIN_TOKEN the same there?" if os.environ.get("JOIN_TOKEN") else ""
-        raise SystemExit(f"process 0 at {host}:{port} did not answer process {me}: {error}{hint}") from None
+        raise SystemExit(f"process 0 at {at(host, port)} did not answer process {me}: {error}{hint}") from None
     if kind == b"e":
         raise SystemExit(words.decode())
     _links[0] = link

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import numpy as np
 from .base import FolderError, shown
 from .files import place, say
 
+SEARCH = 5  # seconds that a pattern may take for all paths together
+
 
 def groups(pictures, pattern="", table=""):
     """A name for each picture: pictures of one name show one object, or are of one photographer, camera or night.
@@ -18,7 +20,8 @@ def groups(pictures, pattern="", table=""):
     Args:
         pictures: Pictures.
         pattern: str, a regular expression. What it finds in a path (relative to the folder) names the group:
-            "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together.
+            "^.*_tile" keeps galaxy/m31_tile_07.jpg and galaxy/m31_tile_08.jpg together. It gets SEARCH seconds for all
+            paths: a repeat whose parts can be read in two ways, as in (a|aa)+b, may try more ways than can end.
         table: path of a CSV in UTF-8 with the columns path, as in the manifest, and group; it comes before `pattern`.
             How many of its paths are of no used picture is printed: they may be misspelt.
 
@@ -26,13 +29,10 @@ def groups(pictures, pattern="", table=""):
         (n,) array of str; a picture in which nothing is found, or without a row, is a group of its own.
 
     Raises:
-        FolderError: the pattern is no regular expression; the table cannot be read, names none of the pictures, or
-            puts one picture into two groups.
+        FolderError: the pattern is no regular expression, or one that does not come to an end; the table cannot be
+            read, names none of the pictures, or puts one picture into two groups.
     """
-    try:
-        wanted = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise FolderError(f"GROUP is {pattern[:80]!r}, which is no regular expression: {error}.") from None
+    each = _found(pattern, pictures.paths) if pattern else {}
     said = _said(table) if table else {}
     if table and not set(said) & set(map(shown, pictures.paths)):
         raise FolderError(
@@ -42,11 +42,30 @@ def groups(pictures, pattern="", table=""):
         say(
             f"{shown(table)}: {len(lost)} of {len(said)} paths are of no picture that is used, such as {shown(lost[0])}"
         )
-    found = {path: wanted.search(path) if pattern else None for path in pictures.paths}
-    each = {path: match[0] if match else "" for path, match in found.items()}
     # the two letters keep a group's name and a path apart
-    names = [f"g {name}" if (name := said.get(shown(path), each[path])) else f"p {path}" for path in pictures.paths]
+    names = [f"g {name}" if (name := said.get(shown(path), each.get(path))) else f"p {path}" for path in pictures.paths]
     return np.array(names, dtype=object)
+
+
+def _found(pattern, paths):
+    """{path: what a pattern finds in it, "" for nothing}."""
+    import regex  # as `re`, but a search can be given a time
+
+    try:
+        wanted = regex.compile(pattern, regex.VERSION0)
+    except (regex.error, OverflowError, RecursionError) as error:
+        raise FolderError(f"GROUP is {pattern[:80]!r}, which is no regular expression: {error}.") from None
+    found, end = {}, time.monotonic() + SEARCH
+    for path in paths:
+        try:
+            match = wanted.search(path, timeout=max(0.001, end - time.monotonic()))
+        except TimeoutError:
+            raise FolderError(
+                f"GROUP is {pattern[:80]!r}, and to look for it took more than {SEARCH} s, at {shown(path)}: a repeat "
+                "inside a repeat can be read in too many ways; write a simpler pattern, or name the groups in a table."
+            ) from None
+        found[path] = match[0] if match else ""
+    return found
 
 
 def _said(table):
