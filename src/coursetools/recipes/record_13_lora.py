@@ -1,7 +1,7 @@
 """Measures a record of chapter 13, a minute a seed on one core: make records NB=13_lora
 
-Section 1: the fine-tuning, and its control. Section 2: all weights and LoRA of three ranks, the first at two
-learning rates. A seed draws the pairs, the factors and the answers anew.
+Section 1: the fine-tuning, and its control. Section 2: all weights, and LoRA of two ranks. A seed
+draws the pairs, the factors and the answers anew.
 """
 
 import contextlib
