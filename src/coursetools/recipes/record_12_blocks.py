@@ -32,7 +32,7 @@ CHANGES = {
 }
 CHOSEN = {
     "chapter 08's block": 0.0015,
-    "RMSNorm": 0.006,
+    "RMSNorm": 0.0015,
     "RoPE": 0.006,
     "SwiGLU": 0.003,
     "GQA": 0.0015,
