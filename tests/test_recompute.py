@@ -18,9 +18,13 @@ def test_a_row_drawn_by_chance_comes_out_again(tmp_path):
     folder = data.folder() / "records"
     name = random.choice(sorted({file.stem for file in folder.glob("*.csv")} - {*NOT_YET_MEASURED_AGAIN}))
     rows = records.load(name)
-    seeds = {row["seed"] for row in rows} - {0}  # seed 0 only chooses settings
+    with_seeds = {}
+    for row in rows:
+        with_seeds.setdefault(row["claim"], set()).add(row["seed"])
+    # Seed 0 only chooses settings, and numbers that stand alone are parts of a record that depend on no chance.
+    seeds = max((each - {0} for each in with_seeds.values()), key=len)
     # What is drawn is there with each seed, and is no time, which other work on the machine changes.
-    whole = [row for row in rows if not TIME.search(row["claim"]) and {*records.values(name, row["claim"])} == seeds]
+    whole = [row for row in rows if not TIME.search(row["claim"]) and with_seeds[row["claim"]] == seeds]
     row = random.choice(whole)
     said = f"record {name}, seed {row['seed']}, {row['claim']}"
     command = [sys.executable, "-m", "coursetools.records", name, "--seeds", str(row["seed"]), "--out", str(tmp_path)]
