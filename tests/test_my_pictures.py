@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_own_folder(photos, tmp_path, network):
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["my_pictures"]
     assert report["error"] is None and report["claims"] and all(claim["ok"] for claim in report["claims"])
     assert not any("cross-validated" in claim["name"] for claim in report["claims"])  # that is about the sky
+
+
+def test_on_pictures_of_clothes_the_pretrained_network_is_no_worse_than_the_small_one(tmp_path):
+    """A folder that is not the sky: five kinds of clothes that look alike, thirty small grey pictures of each."""
+    x, y = data.load("fashion_mnist")[0]
+    for k in (0, 2, 3, 4, 6):  # T-shirt, pullover, dress, coat, shirt
+        kind = tmp_path / "clothes" / str(k)
+        kind.mkdir(parents=True)
+        for i in np.flatnonzero(y == k)[:30]:
+            Image.fromarray(x[i]).resize((84, 84)).save(kind / f"{i}.png")
+    right = {}
+    for network, size in (("pretrained", "64"), ("small", "28")):
+        given = {"DATA_DIR": str(tmp_path / "clothes"), "NETWORK": network, "SIZE": size, "FOLDS": "3"}
+        out = tmp_path / network
+        status, printed = run(out, *(word for name, value in given.items() for word in ("-p", name, value)))
+        assert status == 0, printed
+        right[network] = int(re.search(r"(\d+) of 150 right", (out / "my_pictures.ipynb").read_text("utf-8"))[1])
+    assert right["pretrained"] >= right["small"] - 5, right  # measured: 105 and 100, and 123 each on digits
+    assert right["pretrained"] >= 90, right  # guessing: 30
 
 
 def test_a_folder_that_cannot_be_used_ends_in_a_sentence(tmp_path):

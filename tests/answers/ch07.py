@@ -26,7 +26,12 @@ def scale(blocks, growth):
     return np.sqrt(growth ** (1 / blocks) - 1)
 
 
-SOLUTIONS = {"07.1": parameters, "07.2": fold, "07.3": faults(), "07.4": scale}
+def mirrored(k1, k2, h):
+    """The product of the three mirrored matrices, as if there were no ReLU between them."""
+    return np.hstack([k1, -k1]) @ np.block([[k2, -k2], [-k2, k2]]) @ np.vstack([h, -h])
+
+
+SOLUTIONS = {"07.1": parameters, "07.2": fold, "07.3": faults(), "07.4": scale, "07.5": lambda k1, k2, h: k1 @ k2 @ h}
 
 MISTAKES = [
     ("07.1", lambda b, a: parameters(b, a, norm=4), "not trained"),
@@ -57,12 +62,13 @@ MISTAKES = [
     ("07.3", faults(e=0), "E is not overfitting"),
     ("07.3", faults(e=2), "E's moving averages are fine"),
     ("07.3", faults(a=1), "A is very good"),
-    ("07.3", faults(b=3), "worse than the reference"),
+    ("07.3", faults(b=3), "with that of the reference"),
     ("07.3", faults(c=4), "differs between the modes"),
     ("07.3", faults(d=1), "guesses"),
     ("07.3", faults(e=3), "the mode makes no difference"),
     ("07.3", lambda: FAULTS[:4], "five words"),
-    ("07.3", lambda: ["dropout", *FAULTS[1:]], "none of the five"),
+    ("07.3", lambda: ["dropout", *FAULTS[1:]], "none of the six"),
+    ("07.3", lambda: ["leak", *FAULTS[1:]], "learned from"),
     ("07.3", lambda: 3, "it returned"),
     ("07.4", lambda blocks, growth: growth ** (1 / blocks) - 1 if blocks > 1 else scale(blocks, growth), "this is c²"),
     ("07.4", lambda blocks, growth: 1 / blocks, "too small"),
@@ -73,4 +79,13 @@ MISTAKES = [
     ("07.4", lambda blocks, growth: np.sqrt(np.log(growth) / blocks) if blocks > 1 else 1.0, "exactly"),
     ("07.4", lambda blocks, growth: np.sqrt(1 / blocks), "by about e"),
     ("07.4", lambda blocks, growth: 7.0, "it should be"),
+    ("07.5", lambda k1, k2, h: mirrored(k1, k2, h), "without the ReLUs"),
+    ("07.5", lambda k1, k2, h: 2 * k1 @ k2 @ h, "once, not twice"),
+    ("07.5", lambda k1, k2, h: k1 @ k2 @ h / 2, "not half"),
+    ("07.5", lambda k1, k2, h: -k1 @ k2 @ h, "the sign"),
+    ("07.5", lambda k1, k2, h: 0 * (k1 @ k2 @ h), "does not cancel"),
+    ("07.5", lambda k1, k2, h: np.maximum(np.maximum(k1, 0) @ k2, 0) @ h, "does not act on the weights"),
+    ("07.5", lambda k1, k2, h: k1 @ k2.T @ h, "from the left"),
+    ("07.5", lambda k1, k2, h: k1 @ k2, "head h is missing"),
+    ("07.5", lambda k1, k2, h: k1 @ k2 @ h + 1, "Write u = x k1"),
 ]

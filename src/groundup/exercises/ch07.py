@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, Hint, ask, table
+from .engine import Case, Hint, WrongShape, ask, table
 
 
 @table
@@ -88,7 +88,7 @@ def faults(answer):
     right = ["overfitting", "degradation", "moving averages", "learning rate", "scaling"]
     hints = {
         "A": "A is very good on training images in both modes, and much worse on validation images.",
-        "B": "B is worse than the reference on its own training images, though it has more layers.",
+        "B": "compare B's training accuracy with that of the reference.",
         "C": "C sees the same training images in both modes. What differs between the modes?",
         "D": "D guesses one class of ten, everywhere.",
         "E": "E fits its training images no better than the reference does, and the mode makes no difference to it.",
@@ -96,10 +96,12 @@ def faults(answer):
     got = ask(answer, like=["word"])
     if len(got) != len(right):
         raise Hint(f"it should return five words, one for each network from A to E; it returned {len(got)}.")
-    unknown = [word for word in got if word not in right]
+    unknown = [word for word in got if word not in (*right, "leak")]
     if unknown:
-        raise Hint(f"{unknown[0]!r} is none of the five faults; they are {', '.join(right)}.")
+        raise Hint(f"{unknown[0]!r} is none of the six faults; they are {', '.join(right)}, leak.")
     off = [i for i, (word, wanted) in enumerate(zip(got, right, strict=True)) if word != wanted]
+    if "leak" in got:
+        raise Hint("with a leak, validation images were learned from: they would score as the training images do.")
     if off and got[2] == "overfitting":
         raise Hint("C is not overfitting: an overfitted network is good on its training images in prediction, too.")
     if off and got[4] == "overfitting":
@@ -145,4 +147,34 @@ def shortcut_scale():
         )
 
 
-GRADERS = {"07.1": block_parameters, "07.2": fold, "07.3": faults, "07.4": shortcut_scale}
+@table
+def collapse():
+    """07.5: answer(k1 (d, m), k2 (m, m), h (m, c)) returns the matrix (d, c) of three mirrored layers with ReLU."""
+    rng = np.random.default_rng(75)
+    for d, m, c in ((3, 4, 2), (2, 5, 3)):
+        k1, k2, h = rng.normal(size=(d, m)), rng.normal(size=(m, m)), rng.normal(size=(m, c))
+        right = k1 @ k2 @ h
+        pair = "of each pair (relu(u), relu(-u)) one is zero, so it gives u once, not twice."
+        wrong = [
+            (4 * right, f"this is W1 W2 W3, without the ReLUs. With them, {pair}"),
+            (2 * right, pair),
+            (right / 2, "relu(u) - relu(-u) is u, not half of it: nothing is lost in a pair."),
+            (right / 4, "relu(u) - relu(-u) is u, not half of it: nothing is lost in a pair."),
+            (-right, "the sign: the first half of a pair, relu(u), is read with + k."),
+            (np.zeros((d, c)), "a pair does not cancel: it is read with k and -k, and relu(u) - relu(-u) = u."),
+            (
+                np.maximum(np.maximum(k1, 0) @ k2, 0) @ h,
+                "ReLU does not act on the weights. It acts on x k1, whose sign depends on x.",
+            ),
+            (k1 @ k2.T @ h, "rows are multiplied from the left here: x k1, then (x k1) k2."),
+            (WrongShape((d, m)), "the head h is missing: M leads from d inputs to c outputs."),
+        ]
+        yield Case(
+            (k1, k2, h),
+            right,
+            wrong,
+            "not this. Write u = x k1: what does a unit with weights k2 and -k2 get from relu(u) and relu(-u)?",
+        )
+
+
+GRADERS = {"07.1": block_parameters, "07.2": fold, "07.3": faults, "07.4": shortcut_scale, "07.5": collapse}
