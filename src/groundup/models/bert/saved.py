@@ -87,7 +87,7 @@ def restore(path):
         return Classifier(tokenizer, model, about["classes"], about["length"])
     except Exception as error:  # Keras and KerasHub raise all kinds
         raise BertError(
-            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:80]}): save it again."
+            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:120]}): save it again."
         ) from None
 
 
