@@ -75,6 +75,18 @@ def code_now(name, import_recipe):
     return record.code_of(record.statements(name[:2], names))
 
 
+def test_trainings_of_an_interrupted_seed_are_kept(tmp_path, import_recipe):
+    kept, done = import_recipe("record").Kept, []
+
+    def train(rate):
+        done.append(rate)
+        return [rate, 0]
+
+    for code in ("abc", "abc", "other"):
+        assert kept(tmp_path / "kept.json", code)("seed 1", train, 3) == [3, 0]
+    assert done == [3, 3]
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*NOT_YET_MEASURED_AGAIN}))
 def test_records_are_of_the_code_that_is_there(name, import_recipe):
     rows = records.load(name)

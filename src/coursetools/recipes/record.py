@@ -11,10 +11,11 @@ on with the next one; seeds that were measured with other code are measured anew
 import argparse
 import ast
 import hashlib
+import json
 from pathlib import Path
 
 from coursetools import notebook, records
-from groundup import session
+from groundup import files, session
 from groundup.records import COLUMNS
 
 # What all experiments of a chapter take from it: its data, their division, and the networks.
@@ -80,6 +81,27 @@ def definitions(chapter, names, given=None):
         exec(compile(ast.Module([node], []), f"chapter {chapter}", "exec"), space)
         space |= given or {}
     return space, code_of(found)
+
+
+class Kept:
+    """Results of the single trainings of a seed, kept in a file so that an interrupted seed goes on with the next one.
+
+    Args:
+        path: Path of the file.
+        code: hash of the code that is measured; results of other code are not used.
+    """
+
+    def __init__(self, path, code):
+        self.path, self.code = path, code
+
+    def __call__(self, name, make, *arguments):
+        """What make(*arguments) gave under this name, before an interruption or now; anything that JSON can hold."""
+        known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        key = f"{self.code} {name}"
+        if key not in known:
+            known[key] = make(*arguments)
+            files.write(self.path, json.dumps(known))
+        return known[key]
 
 
 def _assigned(node):

@@ -1,6 +1,5 @@
 """Training on batches of similar length, which goes on where it was interrupted, and the logits of a model."""
 
-import contextlib
 import gc
 import hashlib
 
@@ -26,7 +25,7 @@ def logits(model, rows, size=128):
     return np.stack(in_batches(rows, call, size, cut=False))
 
 
-def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), steps=None, batch=BATCH):
+def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), batch=BATCH):
     """Train a model of (values, mask) on batches of similar length; an interrupted training goes on.
 
     The graph of a step is built in a model's first training, which takes seconds, and serves all others of the model.
@@ -34,15 +33,15 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
     Args:
         model: keras.Model that gives logits.
         rows: arrays (t,) int32 of ids, or (t, d) of vectors.
-        labels: (n,) int64, or (n, classes) float32: the probability of each class.
+        labels: (n,) int64.
         optimizer: keras.optimizers.Adam or AdamW, not used before; of its settings the rate, fixed or a schedule,
             weight_decay and clipnorm, the betas and epsilon.
         epochs: int; each is shuffled by its own number, so that it can be repeated.
         seed: int, of shuffling and dropout.
         state: path of a file that keeps all numbers after each epoch and is deleted after the last. If it is there,
-            from the same training (its content says so), the epochs it knows are not repeated. None: no file.
+            from the same training (its content says so), the epochs it knows are not repeated; that of another one is
+            replaced, and a line says so. None: no file.
         callbacks: of Keras, told of each batch and epoch.
-        steps: int, stop after so many, to see how a longer training begins. None: all steps of all epochs.
         batch: int, rows in a batch, 32.
 
     Returns:
@@ -52,7 +51,7 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
 
     keras.utils.set_random_seed(seed)
     key = _key(model, rows, labels, optimizer, epochs, seed, batch) if state else None
-    made = ("training", rows[0].dtype, labels.dtype, labels.ndim)
+    made = ("training", rows[0].dtype, labels.dtype)
     adam = _graph(model, made, lambda: _Adam(model, rows, labels))
     adam.start(optimizer)
     known = {id(variable) for variable in model.weights}
@@ -61,8 +60,10 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
     losses, done, logs, lengths = [], 0, {}, np.array([len(row) for row in rows])
     numbers = [*model.variables, *adam.averages, optimizer.iterations]
     if state:
-        with contextlib.suppress(training.OtherPlan):
+        try:
             done = training.resume(state, numbers, key).get("epochs", 0)
+        except training.OtherPlan:
+            print("begun anew: what was kept is of another training")
         if done:
             print(f"resumed after epoch {done}")
     told = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=-(-len(rows) // batch))
@@ -77,8 +78,6 @@ def fit(model, rows, labels, optimizer, epochs, seed, state=None, callbacks=(), 
             logs = {"loss": total[0] / total[2], "accuracy": total[1] / total[2]}
             losses.append(logs["loss"])
             told.on_train_batch_end(i, logs)
-            if len(losses) == steps:
-                return losses
         if state:
             training.keep(state, numbers, key, epochs=epoch + 1)
         told.on_epoch_end(epoch, logs)
@@ -101,9 +100,8 @@ class _Adam:
         self.model, self.weights = model, [weight.value for weight in model.trainable_variables]
         shapes = [weight.shape for weight in self.weights]  # of both averages: of the gradient, of its square
         self.averages = [keras.Variable(keras.ops.zeros(shape), trainable=False) for shape in shapes + shapes]
-        target = tf.TensorSpec((None, *labels.shape[1:]), labels.dtype)
-        settings = tf.TensorSpec((8,), tf.float32)
-        self.graph = tf.function(self._step, [*_specs(rows), target, settings], autograph=False)
+        specs = [*_specs(rows), tf.TensorSpec((None,), labels.dtype), tf.TensorSpec((8,), tf.float32)]
+        self.graph = tf.function(self._step, specs, autograph=False)
 
     def start(self, optimizer):
         """Begin a training with the settings of a Keras optimizer.
@@ -112,18 +110,8 @@ class _Adam:
             ValueError: it is not Adam or AdamW, or has settings that are not known here.
         """
         config = optimizer.get_config()
-        odd = [
-            name
-            for name in (
-                "amsgrad",
-                "global_clipnorm",
-                "clipvalue",
-                "use_ema",
-                "gradient_accumulation_steps",
-                "loss_scale_factor",
-            )
-            if config.get(name)
-        ]
+        odd = "amsgrad global_clipnorm clipvalue use_ema gradient_accumulation_steps loss_scale_factor".split()
+        odd = [name for name in odd if config.get(name)]
         if type(optimizer).__name__ not in ("Adam", "AdamW") or odd:
             raise ValueError(f"{type(optimizer).__name__} {' '.join(odd)}: bert.fit takes Adam or AdamW without these.")
         self.optimizer, self.config = optimizer, config
@@ -134,53 +122,29 @@ class _Adam:
         """Train on one batch; returns its mean loss and how many answers were right."""
         config, t = self.config, int(self.optimizer.iterations) + 1
         beta_1, beta_2 = config["beta_1"], config["beta_2"]
-        settings = np.array(
-            [
-                float(self.optimizer.learning_rate),
-                config["weight_decay"] or 0,
-                config["clipnorm"] or np.inf,
-                beta_1,
-                beta_2,
-                beta_1**t,
-                beta_2**t,
-                config["epsilon"],
-            ],
-            np.float32,
-        )
-        result = self.graph(values, mask, labels, settings)
+        settings = [float(self.optimizer.learning_rate), config["weight_decay"] or 0, config["clipnorm"] or np.inf]
+        settings += [beta_1, beta_2, beta_1**t, beta_2**t, config["epsilon"]]
+        result = self.graph(values, mask, labels, np.array(settings, np.float32))
         self.optimizer.iterations.assign(t)
         return result
 
     def _step(self, values, mask, labels, settings):
         import tensorflow as tf
 
-        sparse = labels.shape.rank == 1
-        kind = "sparse_softmax" if sparse else "softmax"
         with tf.GradientTape() as tape:
             z = self.model([tf.cast(values, self.model.inputs[0].dtype), mask], training=True)
-            loss = tf.reduce_mean(getattr(tf.nn, f"{kind}_cross_entropy_with_logits")(labels, z))
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, z))
         rate, decay, clip, beta_1, beta_2, power_1, power_2, epsilon = tf.unstack(settings)
-        half = len(self.weights)
-        for w, m, v, g in zip(
-            self.weights, self.averages[:half], self.averages[half:], tape.gradient(loss, self.weights), strict=True
-        ):
+        half, gradients = len(self.weights), tape.gradient(loss, self.weights)
+        for w, m, v, g in zip(self.weights, self.averages[:half], self.averages[half:], gradients, strict=True):
             g = tf.convert_to_tensor(g)
             g *= tf.minimum(1.0, clip / tf.norm(g))
             w.assign_sub(w * (rate * decay))
-            tf.raw_ops.ResourceApplyAdam(
-                var=w.handle,
-                m=m.value.handle,
-                v=v.value.handle,
-                beta1_power=power_1,
-                beta2_power=power_2,
-                lr=rate,
-                beta1=beta_1,
-                beta2=beta_2,
-                epsilon=epsilon,
-                grad=g,
-            )
-        truth = labels if sparse else tf.argmax(labels, axis=1)
-        return loss, tf.math.count_nonzero(tf.argmax(z, axis=1) == truth)
+            powers = {"beta1_power": power_1, "beta2_power": power_2}
+            betas = {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
+            averages = {"m": m.value.handle, "v": v.value.handle}
+            tf.raw_ops.ResourceApplyAdam(var=w.handle, lr=rate, grad=g, **averages, **powers, **betas)
+        return loss, tf.math.count_nonzero(tf.argmax(z, axis=1) == labels)
 
 
 def _specs(rows):

@@ -1,16 +1,10 @@
 """Rows of tokens: ids of texts, batches of similar length, and a function's results for all of them."""
 
-import os
-import shutil
-import tempfile
-
 import numpy as np
 
 from .weights import BertError
 
 LONGEST = 512  # tokens: so many places have a vector
-IN_MEMORY = 512e6  # bytes; larger results lie in a file
-MAKE_ROOM = "make room, let TMPDIR name another folder, or give fewer or shorter texts"
 MULTIPLE = 2  # of which a batch's length is one: 8 computes a tenth more tokens, 1 has twice as many different lengths
 
 
@@ -18,8 +12,10 @@ def ids(tokenizer, texts, length):
     """Each text's ids (t,) int32, [CLS] in front and [SEP] behind, cut to `length`; many in a call, which is fast.
 
     Raises:
-        BertError: length is not a whole number from 3 to 512, as many tokens as BERT has places for.
+        BertError: texts is a single str; or length is not a whole number from 3 to 512, as many as BERT has places for.
     """
+    if isinstance(texts, str):
+        raise BertError(f"{texts[:40]!r} is one text, and a list of texts is wanted: put it into [ ].")
     if not isinstance(length, (int, np.integer)) or not 3 <= length <= LONGEST:
         raise BertError(f"A length of {length} tokens: BERT reads 3 to {LONGEST} of a text, so give a number of these.")
     first, last, texts, found = tokenizer.cls_token_id, tokenizer.sep_token_id, list(texts), []
@@ -53,45 +49,10 @@ def length_batches(lengths, size, rng=None):
 
 
 def in_batches(rows, call, size=64, cut=True):
-    """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again.
-
-    Results of more than 512 MB in all lie in a temporary file, read-only, and no longer than they are used.
-
-    Raises:
-        BertError: there is no room for that file; says how many rows there is room for.
-    """
-    results, file, places = [None] * len(rows), None, {}
-    lengths = np.array([len(row) for row in rows])
-    try:
-        for batch in length_batches(lengths, size):
-            values, mask = pad([rows[i] for i in batch], MULTIPLE)
-            found = np.asarray(call(values, mask))
-            if batch[0] == np.argmin(lengths):  # the first: length_batches begins with the shortest
-                need = found.nbytes / found.shape[0] * (lengths.sum() / found.shape[1] if cut else len(rows))
-                file = _file(need, len(rows)) if need > IN_MEMORY else None
-            for i, result in zip(batch, found, strict=True):
-                results[i] = result[: lengths[i]] if cut else result
-                if file:
-                    places[i] = file.tell() // found.itemsize, results[i].shape
-                    file.write(results[i].tobytes())
-                    results[i] = None
-    except OSError as error:
-        raise BertError(f"The results do not fit into a temporary file ({error.strerror}); {MAKE_ROOM}.") from None
-    if file:
-        file.flush()
-        numbers = np.asarray(np.memmap(file, found.dtype, "r"))
-        for i, (begin, shape) in places.items():
-            results[i] = numbers[begin : begin + int(np.prod(shape))].reshape(shape)
+    """What call(values, mask) gives for each row; with `cut`, results (n, T, ...) lose their padding again."""
+    results = [None] * len(rows)
+    for batch in length_batches(np.array([len(row) for row in rows]), size):
+        found = np.asarray(call(*pad([rows[i] for i in batch], MULTIPLE)))
+        for i, result in zip(batch, found, strict=True):
+            results[i] = result[: len(rows[i])] if cut else result
     return results
-
-
-def _file(need, rows):
-    """A temporary file for so many bytes; /tmp may lie in the memory, /var/tmp does not."""
-    folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else tempfile.gettempdir())
-    free = 0.9 * shutil.disk_usage(folder).free
-    if need > free:
-        raise BertError(
-            f"The results for {rows} rows take {need / 1e9:.1f} GB, and {folder} has room for {free / 1e9:.1f} GB, "
-            f"{int(rows * free / need)} rows: {MAKE_ROOM}."
-        )
-    return tempfile.TemporaryFile(dir=folder)

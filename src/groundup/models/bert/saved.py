@@ -23,14 +23,14 @@ class Classifier(NamedTuple):
     length: int  # tokens that are read of each text
 
     def predict(self, texts):
-        """Logits (n, classes) float32 of n raw strings."""
+        """Logits (n, classes) float32 of a list of n raw strings; a single one is refused (BertError)."""
         return logits(self.model, ids(self.tokenizer, texts, self.length))
 
 
 def save(path, tokenizer, model, classes, length):
     """Write all that a fresh process needs to answer on raw strings into a folder: `restore` reads it.
 
-    Each file is replaced in one step, and the JSON, written last, holds the model's hash: a save cut short is noticed.
+    Each file is replaced in one step, and the JSON, written last, holds their hashes: a save cut short is noticed.
 
     Args:
         path: str or Path of the folder; made if missing, an older model in it is replaced.
@@ -38,7 +38,11 @@ def save(path, tokenizer, model, classes, length):
         model: keras.Model of (ids, mask) that gives logits.
         classes: list of str, in the order of the logits.
         length: int, tokens that are read of each text.
+
+    Raises:
+        BertError: classes are not as many different str as the model has logits; nothing is written.
     """
+    _fit(classes, model)
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     (path / ABOUT).unlink(missing_ok=True)  # written last: without it a folder is no model
@@ -49,7 +53,7 @@ def save(path, tokenizer, model, classes, length):
     for name, each in content.items():
         files.write(path / name, each)
     about = {
-        "sha256": hashlib.sha256(content["model.keras"]).hexdigest(),
+        "sha256": {name: hashlib.sha256(each).hexdigest() for name, each in content.items()},
         "classes": list(classes),
         "length": length,
         "lowercase": tokenizer.lowercase,
@@ -62,7 +66,7 @@ def restore(path):
     """The Classifier that `save` wrote into a folder.
 
     Raises:
-        BertError: there is none, or a file of it is missing or unreadable.
+        BertError: there is none, or a file of it is missing, unreadable or not the one that was saved.
     """
     path = Path(path)
     if not (path / ABOUT).is_file():
@@ -72,15 +76,26 @@ def restore(path):
 
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-        if hashlib.sha256((path / "model.keras").read_bytes()).hexdigest() != about["sha256"]:
-            raise ValueError("model.keras is not the one that was saved with it")
+        for name in ("vocabulary.txt", "model.keras"):
+            if hashlib.sha256((path / name).read_bytes()).hexdigest() != about["sha256"][name]:
+                raise ValueError(f"{name} is not the one that was saved with it")
         tokenizer = hub.models.BertTokenizer(
             str(path / "vocabulary.txt"), lowercase=about["lowercase"], strip_accents=about["strip_accents"]
         )
-        return Classifier(
-            tokenizer, keras.saving.load_model(path / "model.keras", compile=False), about["classes"], about["length"]
-        )
+        model = keras.saving.load_model(path / "model.keras", compile=False)
+        _fit(about["classes"], model)
+        return Classifier(tokenizer, model, about["classes"], about["length"])
     except Exception as error:  # Keras and KerasHub raise all kinds
         raise BertError(
-            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:80]}): save it again."
+            f"The model in {path} cannot be read ({type(error).__name__}: {str(error)[:120]}): save it again."
         ) from None
+
+
+def _fit(classes, model):
+    """Refuse names of classes that are not as many different str as the model has logits."""
+    outputs = model.output_shape[-1]
+    names = isinstance(classes, (list, tuple)) and all(isinstance(name, str) for name in classes)
+    if not names or not len(set(classes)) == len(classes) == outputs:
+        raise BertError(
+            f"The classes are {str(classes)[:60]}: {outputs} logits need a list of {outputs} different names."
+        )
