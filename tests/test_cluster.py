@@ -210,7 +210,7 @@ def test_a_sum_over_ipv6(here6):
         "import os; from groundup import cluster; me, n = cluster.join(); import jax; from jax.experimental import "
         "multihost_utils as m; print('sum', int(m.process_allgather(jax.numpy.array(me + 1)).sum())); cluster.leave()"
     )
-    env = {**os.environ, "COORDINATOR": here6, "NUM_PROCESSES": "2"}
+    env = {**os.environ, "KERAS_BACKEND": "jax", "COORDINATOR": here6, "NUM_PROCESSES": "2"}
     both = [
         subprocess.Popen([sys.executable, "-c", script], env={**env, "PROCESS_ID": str(k)}, stdout=subprocess.PIPE)
         for k in range(2)
