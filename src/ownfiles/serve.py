@@ -31,6 +31,7 @@ import h11
 import numpy as np
 import prometheus_client as prometheus
 import uvicorn
+from scipy.special import softmax
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -89,7 +90,7 @@ def load(folder):
         blank = np.zeros((saved.size, saved.size, 3), np.uint8)
         return Model("pictures", saved.classes, read, lambda pictures: answer(np.stack(pictures)), blank)
     found = bert.restore(folder)
-    return Model("texts", found.classes, text, lambda texts: softmax(found.predict(texts)), "a")
+    return Model("texts", found.classes, text, lambda texts: softmax(found.predict(texts), axis=1), "a")
 
 
 def pixels(content, size):
@@ -113,12 +114,6 @@ def text(words):
     except UnicodeEncodeError:
         raise ValueError("It holds half of a surrogate pair, which is no character.") from None
     return words
-
-
-def softmax(z):
-    """Probabilities (n, classes) of logits."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
 
 
 class Batches:

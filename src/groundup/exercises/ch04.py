@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, Hint, ask, near, table
+from .engine import Case, Hint, ask, first_off, near, table
 
 
 @table
@@ -34,11 +34,7 @@ def predictions():
             ((..., ..., ..., ..., 1 - 0.1 * 2 * 0.001), "e: Adam divides the gradient by its own size."),
             ((..., ..., ..., ..., 0.0), "e: one step of Adam is about as long as the learning rate."),
         ],
-        lambda got: next(
-            f"{case}: {float(value):.2f} is off; the others may be, too. Write down the first two steps."
-            for case, value, wanted in zip("abcde", got, right, strict=True)
-            if abs(value - wanted) > 0.005
-        ),
+        first_off(right, "Write down the first two steps.", ".2f", rtol=0, atol=0.005),
         rtol=0,
         atol=0.005,
     )

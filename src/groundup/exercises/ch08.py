@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .engine import Case, Hint, ask, near, table
+from .engine import Case, Hint, ask, first_off, near, table
 
 
 @table
@@ -43,11 +43,7 @@ def predictions():
                 "f: it passes over all tokens *so far*, 10 at first, not 60 each time.",
             ),
         ],
-        lambda got: next(
-            f"{part}: {float(value):.3g} is off; the others may be, too. Write the question down as a formula."
-            for part, value, wanted in zip("abcdef", got, right, strict=True)
-            if abs(value - wanted) > 0.006
-        ),
+        first_off(right, "Write the question down as a formula.", ".3g", rtol=0, atol=0.006),
         rtol=0,
         atol=0.006,
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, Hint, NotFinite, table
+from .engine import Case, Hint, NotFinite, first_off, table
 
 
 @table
@@ -70,11 +70,7 @@ def turning():
             ((..., ..., growth), "c: this is the size when both move at once. In turns the determinant is another."),
             ((..., ..., 1.01), "c: multiply the two matrices, one for each move. What is the determinant?"),
         ],
-        lambda got: next(
-            f"{case}: {float(value):g} is off; the others may be, too. Write down the matrix of a step."
-            for case, value, wanted in zip("abc", got, (140, 1.0, 1.0), strict=True)
-            if abs(value - wanted) > 1e-3
-        ),
+        first_off((140, 1.0, 1.0), "Write down the matrix of a step.", "g", rtol=0, atol=1e-3),
         rtol=0,
         atol=1e-3,
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .engine import Case, table
+from .engine import Case, first_off, table
 
 
 @table
@@ -32,11 +32,7 @@ def predictions():
             ),
             but(5, 1 / (1 + np.exp(-1.0)), "f: the logits are divided by the temperature, not multiplied."),
         ],
-        lambda got: next(
-            f"{part}: {float(value):.3g} is off; the others may be, too. Write the question down as a formula."
-            for part, value, wanted in zip("abcdef", got, right, strict=True)
-            if abs(value - wanted) > 0.006 * max(1, abs(wanted))
-        ),
+        first_off(right, "Write the question down as a formula.", ".3g", rtol=0.006, atol=0.006),
         rtol=0.006,
         atol=0.006,
     )

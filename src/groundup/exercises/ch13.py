@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .engine import Case, NotFinite, table
+from .engine import Case, NotFinite, first_off, table
 
 
 @table
@@ -36,11 +36,7 @@ def predictions():
             but(5, 2 / 3, "f: the scores are exponents: σ of their difference, not their share of the sum."),
             but(5, 1 / (1 + np.exp(1.0)), "f: that is the chance of the other one."),
         ],
-        lambda got: next(
-            f"{part}: {float(value):.4g} is off; the others may be, too. Write the question down as a formula."
-            for part, value, wanted in zip("abcdef", got, right, strict=True)
-            if abs(value - wanted) > 0.006 * max(1, abs(wanted))
-        ),
+        first_off(right, "Write the question down as a formula.", ".4g", rtol=0.006, atol=0.006),
         rtol=0.006,
         atol=0.006,
     )

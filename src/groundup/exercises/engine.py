@@ -154,6 +154,25 @@ def near(got, wanted, rtol=1e-6, atol=0.0):
     return bool(np.abs(got - wanted).max(initial=0) <= atol + rtol * max(np.abs(wanted).max(initial=0), 1e-12))
 
 
+def first_off(right, advice, form="g", rtol=1e-6, atol=0.0):
+    """The hint for several numbers of which none of the known mistakes was made: the first that is off, by its letter.
+
+    Args:
+        right: tuple of numbers, for the questions a, b, c and so on.
+        advice: str, a sentence on what to do.
+        form: str, the format in which the number is shown.
+        rtol, atol: as in `near`.
+
+    Returns:
+        function of the numbers that were returned to the hint, a str.
+    """
+    return lambda got: next(
+        f"{letter}: {float(value):{form}} is off; the others may be, too. {advice}"
+        for letter, value, wanted in zip("abcdefgh", got, right, strict=False)
+        if not near(value, wanted, rtol, atol)
+    )
+
+
 def kind(value):
     """A value's type in words, with its article."""
     if isinstance(value, np.ndarray):
