@@ -20,7 +20,6 @@ NARROW = [
     "engine's all-reduce of these arrays over that of one array of the same size",  # 11: where two processes share a
     # core it spreads by factors, from 2.5 to 94; 1 is where the sentence would be wrong
 ]  # claims whose bound may lie near, and why
-THREE = ["12_blocks"]  # experiments of three seeds, which their chapter says
 NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
 
 
@@ -94,7 +93,7 @@ def test_records_are_of_the_code_that_is_there(name, import_recipe):
     assert {row["code"] for row in rows} == {code_now(name, import_recipe)}, (
         f"the record {name} is older than the code of its chapter: make records NB={name} ARGS=--write"
     )
-    assert {row["seed"] for row in rows} >= {1, 2, 3} | ({4, 5} if name not in THREE else set())
+    assert {row["seed"] for row in rows} >= {1, 2, 3, 4, 5}
 
 
 def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch):
