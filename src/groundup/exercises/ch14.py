@@ -91,33 +91,23 @@ def copies():
         if limit <= D and not waiting:
             return 0
         for c in range(1, 10_000):
-            load = rate * D / c
-            if (
-                load < 1
-                and (0 if waiting else D) + square * (rate if whole else rate / c) * D**2 / (2 * (1 - load)) <= limit
-            ):
+            load, share = rate * D / c, rate if whole else rate / c
+            if load < 1 and (not waiting) * D + square * share * D**2 / (2 * (1 - load)) <= limit:
                 return c
         return 0
 
     for rate, D, limit in ((90, 0.01, 0.02), (300, 0.012, 0.015), (50, 0.1, 0.3), (10, 0.05, 0.06), (40, 0.1, 0.1)):
         right = least(rate, D, limit)
         found = [
-            (
-                least(rate, D, limit, waiting=True),
-                "this bounds the waiting time. The latency has the service in it, too.",
-            ),
+            (least(rate, D, limit, waiting=True), "this bounds the waiting time. The service counts, too."),
             (least(rate, D, limit, square=2.0), "this is for exponential services. All of these take the same time."),
             (least(rate, D, limit, whole=True), "each copy gets only its share of the rate, also in the numerator."),
-            (
-                math.ceil(rate * D),
-                "with this number the load is below 1 or equal to it. Is the latency below the limit?",
-            ),
-            (math.floor(rate * D) + 1, "with this number the load is below 1. Is the latency below the limit?"),
+            (math.ceil(rate * D), "this only brings the load to 1, or below it. Is the latency below the limit?"),
+            (math.floor(rate * D) + 1, "with this number the load is below 1. How long is the latency?"),
         ]
         if right == 0:
-            found.insert(
-                0, (lambda got: float(got) > 0, "the service alone takes D. No number of copies makes it shorter.")
-            )
+            hint = "the service alone takes D. No number of copies makes it shorter."
+            found.insert(0, (lambda got: float(got) > 0, hint))
         yield Case(
             (rate, D, limit),
             right,
@@ -151,10 +141,7 @@ def felt():
                     np.maximum(due, before) + took - due,
                     "the one before may itself have been sent late. Carry the time of its answer along.",
                 ),
-                (
-                    np.cumsum(took) + due[0] - due,
-                    "a client that has nothing to send waits. It never sends before the time.",
-                ),
+                (np.cumsum(took) + due[0] - due, "nothing is sent before its time. The client waits."),
             ],
             lambda got, right=start + took - due: f"it should be {np.round(right, 3).tolist()}.",
         )
