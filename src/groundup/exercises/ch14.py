@@ -103,7 +103,6 @@ def copies():
             (least(rate, D, limit, square=2.0), "this is for exponential services. All of these take the same time."),
             (least(rate, D, limit, whole=True), "each copy gets only its share of the rate, also in the numerator."),
             (math.ceil(rate * D), "this only brings the load to 1, or below it. Is the latency below the limit?"),
-            (math.floor(rate * D) + 1, "with this number the load is below 1. How long is the latency?"),
         ]
         if right == 0:
             hint = "the service alone takes D. No number of copies makes it shorter."
