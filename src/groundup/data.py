@@ -178,7 +178,7 @@ def _sha256(file, size, changed):
 def _adult(file):
     with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
         names, *rows = csv.reader(lines)
-    columns = {name: np.array(column) for name, column in zip(names, zip(*rows))}
+    columns = {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
     return {name: c.astype(np.int64) if np.char.isdigit(c).all() else c for name, c in columns.items()}
 
 

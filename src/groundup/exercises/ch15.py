@@ -179,7 +179,7 @@ def equal_odds():
             (curve_a, curve_b, f),
             (low, (low - f) / (a - f), (low - f) / (b - f)),
             wrong,
-            f"at FPR {f:g} the curves have TPR {a:.3f} and {b:.3f}. To reach {low:.3f}, mix each with the point ({f:g}, {f:g}).",
+            f"at FPR {f:g} the curves have TPR {a:.3f} and {b:.3f}. To reach {low:.3f}, mix each with ({f:g}, {f:g}).",
         )
 
 
