@@ -32,6 +32,7 @@ NAMES = [
     "tiny_networks",
     "WORDS_PEAK",
     "TINY_PEAKS",
+    "half_cosine",
     "compiled",
     "pretrain",
     "loss_of_words",
