@@ -20,7 +20,7 @@ NARROW = [
     "engine's all-reduce of these arrays over that of one array of the same size",  # 11: where two processes share a
     # core it spreads by factors, from 2.5 to 94; 1 is where the sentence would be wrong
 ]  # claims whose bound may lie near, and why
-THREE = ["06_rate"]  # experiments of three seeds, which their chapter says
+THREE = ["06_rate", "09_pretraining"]  # experiments of three seeds, which their chapter says
 NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
 
 
