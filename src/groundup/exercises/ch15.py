@@ -42,7 +42,7 @@ def privacy_numbers():
 def randomized_response():
     """15.2: answer(answers (n,), t) returns the estimated share of ones among the truths, and epsilon."""
     rng = np.random.default_rng(152)
-    for n, share, t in ((200, 0.3, 0.5), (500, 0.8, 0.25), (100, 0.1, 0.8)):
+    for n, share, t in ((200, 0.3, 0.6), (500, 0.8, 0.25), (100, 0.1, 0.8)):
         truth = rng.random(n) < share
         answers = np.where(rng.random(n) < t, truth, rng.random(n) < 0.5).astype(int)
         mean, epsilon = answers.mean(), math.log((1 + t) / (1 - t))
