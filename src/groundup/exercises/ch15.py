@@ -97,8 +97,6 @@ def equalized_odds_gap():
         ]
         if groups > 2:
             wrong.insert(1, (first_two, "there are more than two groups: this compares the first two only."))
-        wrong += [(gaps[0], "this is the gap of the TPR. Which of the two gaps is larger?")]
-        wrong += [(gaps[1], "this is the gap of the FPR. Which of the two gaps is larger?")]
         wrong = [(value, hint) for value, hint in wrong if callable(value) or abs(value - max(gaps)) > 1e-6]
         yield Case(
             (chosen, truth, group),
