@@ -100,7 +100,7 @@ def test_metadata_is_tidy(path):
     assert len({cell.id for cell in nb.cells}) == len(nb.cells)
     for cell in cells(path):
         assert cell["tags"] <= TAGS, f"unknown tags {cell['tags'] - TAGS}"
-        assert set(cell["metadata"]) <= {"tags", "jupyter"}
+        assert set(cell["metadata"]) <= {"tags", "jupyter", "slideshow"}
         assert ("solution" in cell["tags"]) == bool(cell["metadata"].get("jupyter", {}).get("source_hidden"))
 
 

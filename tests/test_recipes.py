@@ -20,7 +20,7 @@ from PIL import Image
 from groundup import data
 
 RECIPES = Path(__file__).resolve().parents[1] / "src" / "coursetools" / "recipes"
-NAMES = ["austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins"]
+NAMES = ["adult", "austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins"]
 
 
 @pytest.fixture(autouse=True)

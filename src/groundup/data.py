@@ -9,6 +9,7 @@ GROUNDUP_DATA may name another folder of the same layout. `python -m groundup.da
 import csv
 import difflib
 import functools
+import gzip
 import hashlib
 import json
 import os
@@ -93,12 +94,11 @@ def load(name):
     """A data set by its name.
 
     Args:
-        name: "austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins" or
-            "questions".
+        name: "adult", "austen", "deep_sky", "fashion_mnist", "mnist", "movie_reviews", "penguins" or "questions".
 
     Returns:
-        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, Questions, or for austen a dict: name of a novel ->
-        its text.
+        Images (mnist, fashion_mnist), Penguins, DeepSky, Reviews, Questions, or a dict: for austen, name of a novel ->
+        its text; for adult, name of a column -> (48842,) int64 or str, "" where a word is missing.
 
     Raises:
         DataError: no such set, or a file of it is missing or changed; the message says how to mend it.
@@ -175,6 +175,13 @@ def _sha256(file, size, changed):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def _adult(file):
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
+        names, *rows = csv.reader(lines)
+    columns = {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    return {name: c.astype(np.int64) if np.char.isdigit(c).all() else c for name, c in columns.items()}
+
+
 def _images(file, classes):
     with np.load(file, allow_pickle=False) as arrays:
         train, test = [(arrays[f"x_{part}"], arrays[f"y_{part}"].astype(np.int64)) for part in ("train", "test")]
@@ -227,6 +234,7 @@ def _sentences(file):
 
 
 LOADERS = {
+    "adult": _adult,
     "austen": lambda root: {name: (root / f"{file}.txt").read_text(encoding="utf-8") for name, file in NOVELS.items()},
     "deep_sky": _deep_sky,
     "fashion_mnist": lambda file: _images(file, CLOTHES),

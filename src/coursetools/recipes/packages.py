@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import gzip
 import hashlib
 import io
 import subprocess
@@ -112,13 +113,15 @@ def npz(**arrays):
 
 
 def decoded(path, content):
-    """List of the arrays in a file's bytes where these depend on a compressor's version (.npz, .jpg), else None."""
+    """List of the arrays in a file's bytes that depend on a compressor's version (.npz, .jpg, .gz), else None."""
     if path.endswith(".npz"):
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             return [file[name] for name in sorted(file.files)]
     if path.endswith(".jpg"):
         with Image.open(io.BytesIO(content)) as image:
             return [np.asarray(image)]
+    if path.endswith(".gz"):
+        return [np.frombuffer(gzip.decompress(content), np.uint8)]
     return None
 
 
