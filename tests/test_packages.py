@@ -28,7 +28,7 @@ def test_groundup_is_small():
     """What chapters import can be read in one sitting; the graders are beside it."""
     files = [path for path in (SRC / "groundup").rglob("*.py") if path.parent.name != "exercises"]
     lines = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    assert sum(lines.values()) <= 3140 and max(lines.values()) <= 400, lines
+    assert sum(lines.values()) <= 3150 and max(lines.values()) <= 400, lines
 
 
 def test_all_are_installed():

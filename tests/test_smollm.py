@@ -126,6 +126,21 @@ def test_a_later_token_changes_nothing_before_it(chat, ids):
     assert (np.abs(after[:, 9:] - before[:, 9:]).max(axis=(0, 2)) > 1e-6).all()
 
 
+def test_a_step_compiled_by_xla_is_the_same(smollm, chat, file, ids):
+    quick, ids = smollm.Chat(file, places=48, xla=True), ids[0].tolist()
+    for some, at in ((ids[:7], 0), (ids[7:8], 7), (ids[8:11], 8), (ids[11:12], 11)):
+        np.testing.assert_allclose(quick.step(some, at), chat.step(some, at), atol=1e-4)
+    np.testing.assert_allclose(np.array(quick.cache)[..., :12, :], np.array(chat.cache)[..., :12, :], atol=1e-4)
+
+
+def test_two_answers_at_once_are_refused(smollm, chat):
+    first, second = (chat.generate([5, 6], tokens=4, stop=()) for _ in range(2))
+    assert next(first) == next(second)
+    with pytest.raises(smollm.SmolError, match="Another answer was begun"):
+        next(first)
+    assert len(list(second)) == 3
+
+
 def test_what_it_writes_is_the_most_probable(chat):
     prompt = chat.ids("the theme")
     written = list(chat.generate(prompt, tokens=12, stop=()))

@@ -88,7 +88,7 @@ def main(arguments=None):
         session.import_keras()
         from groundup.models import smollm
 
-        chat = smollm.load(places=1024)
+        chat = smollm.load(places=1024, xla=True)
         if question:
             reply(chat, [("user", question)], write, **options)
             return 0

@@ -4,7 +4,7 @@ A GPT of two of chapter 12's blocks, of width 96: with all switches off, which m
 on, and with all four. The hidden width of the MLP is chosen so that all have as many parameters as the first, as nearly
 as a whole number allows. Data, batches, schedule and optimizer are those of chapter 08. Seed 0 tries peaks of the
 learning rate for each network: 0.0015, 0.003 and 0.006, and then twice or half the best until it has both neighbours.
-Seeds 1 to 3 are compared, each network at its own best peak, with the same batches. Bits are per character, on a
+Seeds 1 to 5 are compared, each network at its own best peak, with the same batches. Bits are per character, on a
 quarter of the validation novel.
 """
 
@@ -129,4 +129,4 @@ def measure(seed):
 
 
 if __name__ == "__main__":
-    record.rebuild("12_blocks", measure, code, seeds=range(4))
+    record.rebuild("12_blocks", measure, code, seeds=range(6))

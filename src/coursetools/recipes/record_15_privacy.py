@@ -6,8 +6,19 @@ set, and the AUC of the attack by the loss. A seed draws the pictures, the initi
 
 from coursetools.recipes import record
 
-NAMES = ["pictures", "kinds", "deal", "losses", "accuracy", "train_plainly", "auc", "attack", "clipped_sums"]
-NAMES += ["RATES", "train_privately"]
+NAMES = [
+    "pictures",
+    "kinds",
+    "deal",
+    "losses",
+    "accuracy",
+    "train_plainly",
+    "auc",
+    "attack",
+    "clipped_sums",
+    "RATES",
+    "train_privately",
+]
 
 space, code = record.definitions("15", NAMES)
 

@@ -375,7 +375,15 @@ def front(readme, about):
         "Chapters": [f"notebooks/{path.stem}" for path in about.chapters.values()],
         "Your own data": [f"notebooks/{path.stem}" for path in about.notebooks if path.stem.startswith("my_")],
         "To look up": ["proven", *(f"docs/{name}" for name in look[1:]), "bibliography", "reference/index"],
-        "To run and to teach": ["use", "docs/teaching", "docs/cluster", "docs/colab", "data/README", "CONTRIBUTING"],
+        "To run and to teach": [
+            "use",
+            "docs/teaching",
+            "docs/cluster",
+            "docs/serving",
+            "docs/colab",
+            "data/README",
+            "CONTRIBUTING",
+        ],
         "The course": ["CHANGELOG"],
     }
     for caption, names in trees.items():

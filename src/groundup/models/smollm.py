@@ -16,6 +16,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -93,9 +94,8 @@ class Block(layers.Layer):
         self.qkv, self.out = dense(width + 2 * groups * each, "qkv"), dense(width, "out")
         self.norm2 = layers.RMSNormalization(epsilon=epsilon, name="norm2")
         self.gate_up, self.down = dense(2 * hidden, "gate_up"), dense(width, "down")
-        for layer, size in ((self.norm1, width), (self.qkv, width), (self.out, width), (self.norm2, width)):
-            layer.build((None, size))
-        self.gate_up.build((None, width))
+        for layer in (self.norm1, self.qkv, self.out, self.norm2, self.gate_up):
+            layer.build((None, width))
         self.down.build((None, hidden))
         self.built = True
 
@@ -175,11 +175,9 @@ class SmolLM(keras.Model):
 
 
 class Chat:
-    """A model with its tokenizer, for texts of at most `places` tokens, question and answer together."""
+    """A model with its tokenizer, for texts of at most `places` tokens, their answers included; `xla` as for `load`."""
 
-    def __init__(self, file, places=512):
-        import tensorflow as tf
-
+    def __init__(self, file, places=512, xla=False):
         words = file.metadata["tokenizer.ggml.tokens"]
         pairs = [tuple(pair.split(" ")) for pair in file.metadata["tokenizer.ggml.merges"]]
         self.tokenizer = Tokenizer(models.BPE({word: i for i, word in enumerate(words)}, pairs))
@@ -187,14 +185,20 @@ class Chat:
         self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
+        self.cache, self.turn = [tf.Variable(each) for each in self.model.empty_cache(1, places)], None
 
-        def step(tokens, cache, at):
-            x, cache = self.model(tokens, cache=cache, at=at)
-            return self.model.logits(x[:, -1])[0], cache
+        def step(tokens, at):
+            x, after = self.model(tokens, cache=[tf.convert_to_tensor(each) for each in self.cache], at=at)
+            tf.nest.map_structure(lambda kept, new: kept.assign(new), self.cache, after)
+            return self.model.logits(x[:, -1])[0]
 
-        number, empty = tf.TensorSpec((), "int32"), [tf.TensorSpec(c.shape) for c in self.model.empty_cache(1, places)]
-        # Compiled once, for any number of tokens; with jit_compile it is as fast for one token and slower for many.
-        self.step = tf.function(step, [tf.TensorSpec((1, None), "int32"), empty, number], autograph=False)
+        any_number, one = ([tf.TensorSpec((1, n), "int32"), tf.TensorSpec((), "int32")] for n in (None, 1))
+        self.many = tf.function(step, any_number, autograph=False)
+        self.one = tf.function(step, one, autograph=False, jit_compile=True) if xla else self.many
+
+    def step(self, ids, at):
+        """Logits (vocabulary,) after the tokens `ids`, list of int, at places at, …, which the cache then holds."""
+        return (self.one if len(ids) == 1 else self.many)([ids], at)
 
     def ids(self, text):
         """Tokens of a text. `<|im_end|>` in it is spelled in letters: a text cannot end a message."""
@@ -224,18 +228,21 @@ class Chat:
             seed: int, of the draws.
 
         Raises:
-            SmolError: the prompt leaves no place for an answer.
+            SmolError: the prompt leaves no place for an answer, or another answer was begun before this one ended.
         """
         if not 0 < len(ids) < self.places:
             raise SmolError(f"{len(ids)} tokens, and there are places for 1 to {self.places - 1}: take a shorter text.")
         rng = np.random.default_rng(seed)
-        logits, cache = self.step([ids], self.model.empty_cache(1, self.places), 0)
-        for at in range(len(ids), min(len(ids) + tokens, self.places)):
-            token = draw(np.asarray(logits), temperature, rng)
+        turn, new, at = object(), ids, 0
+        self.turn = turn
+        for _ in range(min(tokens, self.places - len(ids))):
+            if self.turn is not turn:
+                raise SmolError("Another answer was begun, and the cache is its own: end one before the next begins.")
+            token = draw(np.asarray(self.step(new, at)), temperature, rng)
             if token in stop:
                 return
             yield token
-            logits, cache = self.step([[token]], cache, at)
+            new, at = [token], at + len(new)
 
     def stream(self, messages, system=SYSTEM, **options):
         """Yield an answer in pieces of text; options as for `generate`."""
@@ -297,10 +304,12 @@ def draw(logits, temperature, rng):
     return int(rng.choice(len(z), p=np.exp(z) / np.exp(z).sum()))
 
 
-def load(places=512):
+def load(places=512, xla=False):
     """The Chat of the installed weights, for texts of so many tokens; takes some seconds, and 0.6 GB of memory.
+
+    With `xla` the step for one token is compiled by XLA: the first then takes seconds longer, and each other one less.
 
     Raises:
         SmolError: the weights are missing or changed.
     """
-    return Chat(gguf.parse(weights()), places)
+    return Chat(gguf.parse(weights()), places, xla)
