@@ -24,6 +24,12 @@ SHARED = {
     "06": "sky scan pictures images who deal turned Batches small_network fit outputs".split(),
     "07": "load_pictures x_all order train_rows mean std scaled x SHAPE conv block network LOSS".split(),
     "09": "reviews kept texts labels divide train ids".split(),
+    "13": (
+        "folder about shape load_gpt novel tokenizer policy reference GIVEN WRITTEN BATCH VOCABULARY MARKS "
+        "openings NOVELS narratives for_choices held_out spoken sample gumbel log_probabilities taken scores "
+        "judge_policy adam weighted_step restart advantages_of pursue sigmoid make_pairs dpo_update train_dpo "
+        "best_of_n PENALTIES DPO_BETAS EQUAL"
+    ).split(),
 }
 
 

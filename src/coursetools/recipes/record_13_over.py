@@ -15,50 +15,7 @@ from groundup import session
 with contextlib.redirect_stdout(io.StringIO()):
     session.start(13)
 
-NAMES = [
-    "folder",
-    "about",
-    "shape",
-    "load_gpt",
-    "novel",
-    "tokenizer",
-    "policy",
-    "reference",
-    "GIVEN",
-    "WRITTEN",
-    "BATCH",
-    "VOCABULARY",
-    "MARKS",
-    "openings",
-    "NOVELS",
-    "narratives",
-    "for_choices",
-    "held_out",
-    "spoken",
-    "sample",
-    "gumbel",
-    "log_probabilities",
-    "taken",
-    "scores",
-    "judge_policy",
-    "adam",
-    "weighted_step",
-    "restart",
-    "advantages_of",
-    "pursue",
-    "sigmoid",
-    "make_pairs",
-    "dpo_update",
-    "train_dpo",
-    "best_of_n",
-    "PENALTIES",
-    "DPO_BETAS",
-    "EQUAL",
-    "bits",
-    "stretch",
-    "DPO_BETA",
-    "DPO_RATE",
-]
+NAMES = [*record.SHARED["13"], "bits", "stretch", "DPO_BETA", "DPO_RATE"]
 LOOKS = (0, 10, 20, 30, 60, 120)  # steps
 PAIRS, FRESH = 16, 64  # batches of prompts that pairs are made of; fresh pairs
 

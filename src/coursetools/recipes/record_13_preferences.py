@@ -18,46 +18,7 @@ from groundup import session
 with contextlib.redirect_stdout(io.StringIO()):
     session.start(13)
 
-NAMES = [
-    "folder",
-    "about",
-    "shape",
-    "load_gpt",
-    "novel",
-    "tokenizer",
-    "policy",
-    "reference",
-    "GIVEN",
-    "WRITTEN",
-    "BATCH",
-    "VOCABULARY",
-    "MARKS",
-    "openings",
-    "NOVELS",
-    "narratives",
-    "for_choices",
-    "held_out",
-    "spoken",
-    "sample",
-    "gumbel",
-    "log_probabilities",
-    "taken",
-    "scores",
-    "judge_policy",
-    "adam",
-    "weighted_step",
-    "restart",
-    "advantages_of",
-    "pursue",
-    "sigmoid",
-    "make_pairs",
-    "dpo_update",
-    "train_dpo",
-    "best_of_n",
-    "PENALTIES",
-    "DPO_BETAS",
-    "EQUAL",
-]
+NAMES = [*record.SHARED["13"]]
 RATES = {"policy gradient": (1e-4, 3e-4, 1e-3), "DPO": (3e-5, 1e-4, 3e-4)}  # that seed 0 tries
 LIMIT = 4  # nats
 
