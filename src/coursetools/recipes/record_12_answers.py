@@ -74,21 +74,23 @@ def log_softmax(z):
 def next_tokens(tokens, cache, at):
     """The most probable token (n,) after `tokens` (n,), which stand at places `at` (n,), a row's own; the new cache."""
     model, kept, n = chat.model, [], tf.shape(tokens)[0]
-    x, places = model.tokens(tokens), tf.shape(cache[0])[3]
-    here = tf.one_hot(at, places, on_value=True, off_value=False)[None, :, None, :, None]
+    x, places = model.tokens(tokens), tf.shape(cache[0][0])[2]
+    here = tf.one_hot(at, places, on_value=True, off_value=False)[:, None, None]
     unseen = tf.range(places) > at[:, None, None, None]
     for block, before in zip(model.blocks, cache, strict=True):
-        groups, d = block.groups, before.shape[-1]
+        groups, d = block.groups, before[1].shape[-1]
         parts = tf.reshape(block.qkv(block.norm1(x)), (n, -1, d))
         turned = smollm.rotate(tf.transpose(parts[None, :, :-groups], (0, 2, 1, 3)), at, block.base)  # rows as places
         turned = tf.transpose(turned[0], (1, 0, 2))
-        new = tf.stack([turned[:, block.heads :], parts[:, -groups:]])[:, :, :, None]
-        after = tf.where(here, new, before)
+        keys = tf.where(here, turned[:, block.heads :, :, None], tf.reshape(before[0], (n, groups, d, places)))
+        new = parts[:, -groups:, None]
+        values = tf.where(tf.transpose(here, (0, 1, 3, 2)), new, tf.reshape(before[1], (n, groups, places, d)))
         q = tf.reshape(turned[:, : block.heads], (n, groups, -1, d))
-        z = tf.where(unseen, -1e9, tf.matmul(q, after[0], transpose_b=True) / d**0.5)
-        x = x + block.out(tf.reshape(tf.matmul(tf.nn.softmax(z), after[1]), (n, model.width)))
+        z = tf.where(unseen, -1e9, tf.matmul(q, keys) / d**0.5)
+        x = x + block.out(tf.reshape(tf.matmul(tf.nn.softmax(z), values), (n, model.width)))
         gate, up = tf.split(block.gate_up(block.norm2(x)), 2, axis=-1)
-        x, kept = x + block.down(tf.nn.silu(gate) * up), [*kept, after]
+        x = x + block.down(tf.nn.silu(gate) * up)
+        kept.append([tf.reshape(keys, (-1, d, places)), tf.reshape(values, (-1, places, d))])
     return tf.argmax(model.logits(model.norm(x)), axis=1, output_type=tf.int32), kept
 
 
@@ -252,7 +254,7 @@ def scores(examples, sentences, batch=16):
     for some in (order[i : i + batch] for i in range(0, len(order), batch)):
         rows = [prompts[i][same:] for i in some]
         tokens = np.array([row + [0] * (len(prompts[some[-1]]) - same - len(row)) for row in rows])
-        cache = [tf.repeat(each, len(some), axis=1) for each in read]
+        cache = [[tf.tile(each, (len(some), 1, 1)) for each in pair] for pair in read]
         logits, _ = step(tokens, cache, same, [len(row) - 1 for row in rows])
         (no,), (yes,) = chapter["label_tokens"]
         found[some] = logits[:, yes] - logits[:, no]
@@ -358,7 +360,8 @@ def far():
 
     cache = chat.model.empty_cache(1, 0)
     for t in range(0, LONG, BIN):
-        cache = [tf.pad(each, [[0, 0], [0, 0], [0, 0], [0, BIN], [0, 0]]) for each in cache]  # places for this bin
+        more = [[0, 0], [0, 0], [0, BIN]], [[0, 0], [0, BIN], [0, 0]]  # places for this bin, in keys and in values
+        cache = [[tf.pad(each, pads) for each, pads in zip(pair, more, strict=True)] for pair in cache]
         parts = []
         for begin in range(t, t + BIN, 256):
             part, cache = nats(begin, begin + 256, cache, begin)

@@ -10,6 +10,7 @@ RMSNorm, rotary positions, SwiGLU, grouped-query attention, no biases. `SmolLM` 
 module imports Keras.
 """
 
+import functools
 import hashlib
 import importlib.util
 from pathlib import Path
@@ -75,34 +76,41 @@ def rotate(x, positions, base):
     return ops.reshape(turned, ops.shape(x))
 
 
-def dense(units, name):
-    return layers.Dense(units, use_bias=False, kernel_initializer="zeros", name=name)
+def dense(kernel, name):
+    layer = layers.Dense(kernel.shape[1], use_bias=False, kernel_initializer=lambda *_, **__: kernel, name=name)
+    layer.build((None, len(kernel)))  # with its weights at once: zeros that are replaced would stay in the memory
+    layer.kernel_initializer = None  # nor is `kernel` kept
+    return layer
+
+
+def norm(scale, epsilon, name):
+    layer = layers.RMSNormalization(epsilon=epsilon, name=name)
+    layer.build((None, len(scale)))
+    layer.scale.assign(scale)
+    return layer
 
 
 class Block(layers.Layer):
     """x + attention(norm(x)), then x + down(silu(gate) * up) of norm(x); keys and values are shared by groups of heads.
 
     Args:
-        width, heads, groups, hidden: ints; features of a token, query heads, heads of keys and values, MLP units.
+        heads, groups: ints; query heads, and heads of keys and values.
         base, epsilon: floats, of the rotation and of the norms.
+        read: function of names of the file that gives their matrices as one, (inputs, outputs), or a norm's scale.
     """
 
-    def __init__(self, width, heads, groups, hidden, base, epsilon, **kwargs):
+    def __init__(self, heads, groups, base, epsilon, read, **kwargs):
         super().__init__(**kwargs)
-        self.heads, self.groups, self.base, each = heads, groups, base, width // heads
-        self.norm1 = layers.RMSNormalization(epsilon=epsilon, name="norm1")
-        self.qkv, self.out = dense(width + 2 * groups * each, "qkv"), dense(width, "out")
-        self.norm2 = layers.RMSNormalization(epsilon=epsilon, name="norm2")
-        self.gate_up, self.down = dense(2 * hidden, "gate_up"), dense(width, "down")
-        for layer in (self.norm1, self.qkv, self.out, self.norm2, self.gate_up):
-            layer.build((None, width))
-        self.down.build((None, hidden))
+        self.heads, self.groups, self.base = heads, groups, base
+        self.norm1, self.norm2 = (norm(read(f"{part}_norm"), epsilon, f"{part}_norm") for part in ("attn", "ffn"))
+        self.qkv, self.out = dense(read("attn_q", "attn_k", "attn_v"), "qkv"), dense(read("attn_output"), "out")
+        self.gate_up, self.down = dense(read("ffn_gate", "ffn_up"), "gate_up"), dense(read("ffn_down"), "down")
         self.built = True
 
     def call(self, x, cache, at):
         """x (batch * T, width), tokens at positions at, at + 1, …; returns the new x, and the cache with their keys.
 
-        The cache is (2, batch, groups, places, width / heads); its places before `at` hold the tokens before x.
+        The cache is keys (batch * groups, width / heads, places) and values (batch * groups, places, width / heads).
         """
         y, cache = self.attention(self.norm1(x), cache, at)
         x = x + y
@@ -110,19 +118,20 @@ class Block(layers.Layer):
         return x + self.down(ops.silu(gate) * up), cache
 
     def attention(self, x, cache, at):
-        _, batch, groups, places, each = ops.shape(cache)
-        T = ops.shape(x)[0] // batch
-        parts = ops.reshape(self.qkv(x), (batch, T, self.heads + 2 * groups, each))
+        rows, each, places = ops.shape(cache[0])
+        groups, T = self.groups, ops.shape(x)[0] * self.groups // rows
+        parts = ops.reshape(self.qkv(x), (-1, T, self.heads + 2 * groups, each))
         parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, heads and groups, T, each): queries, keys, values
         positions = ops.cast(at, "int32") + ops.arange(T, dtype="int32")
-        turned, v = rotate(parts[:, :-groups], positions, self.base), parts[:, -groups:]
-        cache = ops.slice_update(cache, (0, 0, 0, at, 0), ops.stack([turned[:, self.heads :], v]))
-        q = ops.reshape(turned[:, : self.heads], (batch, groups, -1, each))  # the heads of a group, one after another
-        scores = ops.matmul(q, ops.transpose(cache[0], (0, 1, 3, 2))) / each**0.5
+        turned = rotate(parts[:, :-groups], positions, self.base)
+        k, v = (ops.reshape(new, (rows, T, each)) for new in (turned[:, self.heads :], parts[:, -groups:]))
+        keys = ops.slice_update(cache[0], (0, 0, at), ops.transpose(k, (0, 2, 1)))
+        values = ops.slice_update(cache[1], (0, at, 0), v)
+        q = ops.reshape(turned[:, : self.heads], (rows, -1, each))  # the heads of a group, one after another
         seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
-        mixed = ops.matmul(ops.softmax(ops.where(seen, scores, -1e9)), cache[1])
-        mixed = ops.transpose(ops.reshape(mixed, (batch, self.heads, T, each)), (0, 2, 1, 3))
-        return self.out(ops.reshape(mixed, (-1, self.heads * each))), cache
+        scores = ops.where(seen, ops.matmul(q, keys) / each**0.5, -1e9)
+        mixed = ops.reshape(ops.matmul(ops.softmax(scores), values), (-1, self.heads, T, each))
+        return self.out(ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, self.heads * each))), [keys, values]
 
 
 class SmolLM(keras.Model):
@@ -135,30 +144,23 @@ class SmolLM(keras.Model):
             about[name] for name in ("embedding_length", "attention.head_count", "attention.head_count_kv")
         )
         base, epsilon = about["rope.freq_base"], about["attention.layer_norm_rms_epsilon"]
-        sizes = (self.width, self.heads, self.groups, about["feed_forward_length"], base, epsilon)
-        self.blocks = [Block(*sizes, name=f"block_{i}") for i in range(about["block_count"])]
-        self.tokens = layers.Embedding(about["vocab_size"], self.width, "zeros", name="tokens")
-        self.norm = layers.RMSNormalization(epsilon=epsilon, name="norm")
-        for layer in (self.tokens, self.norm):
-            layer.build((None, self.width))
+
+        def read(*names, block=""):  # matrices lie in the file as (outputs, inputs), Keras has (inputs, outputs)
+            return np.concatenate([gguf.dequantize(file.tensors[f"{block}{name}.weight"]) for name in names]).T
+
+        sizes, blocks = (self.heads, self.groups, base, epsilon), range(about["block_count"])
+        self.blocks = [Block(*sizes, functools.partial(read, block=f"blk.{i}."), name=f"block_{i}") for i in blocks]
+        table = read("token_embd").T
+        self.tokens = layers.Embedding(*table.shape, lambda *_, **__: table, name="tokens")
+        self.tokens.build(None)
+        self.tokens.embeddings_initializer = None
+        self.norm = norm(read("output_norm"), epsilon, "norm")
         self.built = True
 
-        def read(*names):  # matrices lie in the file as (outputs, inputs), Keras has (inputs, outputs)
-            return np.concatenate([gguf.dequantize(file.tensors[f"{name}.weight"]) for name in names]).T
-
-        self.tokens.embeddings.assign(read("token_embd").T)
-        self.norm.scale.assign(read("output_norm"))
-        for i, block in enumerate(self.blocks):
-            block.norm1.scale.assign(read(f"blk.{i}.attn_norm"))
-            block.qkv.kernel.assign(read(*(f"blk.{i}.attn_{part}" for part in "qkv")))
-            block.out.kernel.assign(read(f"blk.{i}.attn_output"))
-            block.norm2.scale.assign(read(f"blk.{i}.ffn_norm"))
-            block.gate_up.kernel.assign(read(f"blk.{i}.ffn_gate", f"blk.{i}.ffn_up"))
-            block.down.kernel.assign(read(f"blk.{i}.ffn_down"))
-
     def empty_cache(self, batch, places):
-        """A list with an array of zeros for each block: keys and values of no token yet."""
-        return [ops.zeros((2, batch, self.groups, places, self.width // self.heads)) for _ in self.blocks]
+        """For each block two arrays of zeros: keys and values of no token yet."""
+        rows, each = batch * self.groups, self.width // self.heads
+        return [[ops.zeros((rows, each, places)), ops.zeros((rows, places, each))] for _ in self.blocks]
 
     def call(self, tokens, cache=None, at=0):
         """tokens (batch, T) int at positions at, … -> (batch, T, width), which `logits` takes, and the new cache."""
@@ -185,20 +187,20 @@ class Chat:
         self.tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
         self.tokenizer.decoder = decoders.ByteLevel()
         self.model, self.places = SmolLM(file), places
-        self.cache, self.turn = [tf.Variable(each) for each in self.model.empty_cache(1, places)], None
+        self.cache, self.turn = tf.nest.map_structure(tf.Variable, self.model.empty_cache(1, places)), None
 
         def step(tokens, at):
-            x, after = self.model(tokens, cache=[tf.convert_to_tensor(each) for each in self.cache], at=at)
+            x, after = self.model(tokens, cache=tf.nest.map_structure(tf.convert_to_tensor, self.cache), at=at)
             tf.nest.map_structure(lambda kept, new: kept.assign(new), self.cache, after)
             return self.model.logits(x[:, -1])[0]
 
         any_number, one = ([tf.TensorSpec((1, n), "int32"), tf.TensorSpec((), "int32")] for n in (None, 1))
         self.many = tf.function(step, any_number, autograph=False)
-        self.one = tf.function(step, one, autograph=False, jit_compile=True) if xla else self.many
+        self.one = tf.function(step, one, autograph=False, jit_compile=True).get_concrete_function() if xla else self.many
 
     def step(self, ids, at):
         """Logits (vocabulary,) after the tokens `ids`, list of int, at places at, …, which the cache then holds."""
-        return (self.one if len(ids) == 1 else self.many)([ids], at)
+        return (self.one if len(ids) == 1 else self.many)(tf.constant([ids], "int32"), tf.constant(at, "int32"))
 
     def ids(self, text):
         """Tokens of a text. `<|im_end|>` in it is spelled in letters: a text cannot end a message."""
@@ -284,10 +286,8 @@ class Chat:
             tokens = np.array([(rows[i][begins:-1] + [0] * T)[:T] for i in some], "int32")
             wide = self.model.empty_cache(len(some), begins + T)
             if begins:
-                wide = [
-                    ops.slice_update(new, (0, 0, 0, 0, 0), ops.repeat(old, len(some), axis=1))
-                    for new, old in zip(wide, cache, strict=True)
-                ]
+                begun = keras.tree.map_structure(functools.partial(ops.tile, repeats=(len(some), 1, 1)), cache)
+                wide = keras.tree.map_structure(lambda new, old: ops.slice_update(new, (0, 0, 0), old), wide, begun)
             x, _ = self.model(tokens, cache=wide, at=begins)
             for row, i in enumerate(some):
                 end, targets = len(rows[i]) - 1 - begins, rows[i][-last[i] :]
