@@ -195,8 +195,8 @@ class Chat:
             return self.model.logits(x[:, -1])[0]
 
         any_number, one = ([tf.TensorSpec((1, n), "int32"), tf.TensorSpec((), "int32")] for n in (None, 1))
-        self.many = tf.function(step, any_number, autograph=False)
-        self.one = tf.function(step, one, autograph=False, jit_compile=True).get_concrete_function() if xla else self.many
+        self.many = many = tf.function(step, any_number, autograph=False)
+        self.one = tf.function(step, one, autograph=False, jit_compile=True).get_concrete_function() if xla else many
 
     def step(self, ids, at):
         """Logits (vocabulary,) after the tokens `ids`, list of int, at places at, …, which the cache then holds."""
