@@ -118,7 +118,7 @@ class Block(layers.Layer):
         return x + self.down(ops.silu(gate) * up), cache
 
     def attention(self, x, cache, at):
-        rows, each, places = ops.shape(cache[0])
+        rows, each, places = ops.shape(cache[0])  # laid so that XLA neither copies nor transposes the cache
         groups, T = self.groups, ops.shape(x)[0] * self.groups // rows
         parts = ops.reshape(self.qkv(x), (-1, T, self.heads + 2 * groups, each))
         parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, heads and groups, T, each): queries, keys, values
