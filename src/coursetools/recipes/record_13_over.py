@@ -43,8 +43,13 @@ def look(pairs, fresh, seed):
     return found | {"bits": space["bits"](space["policy"], space["stretch"])}
 
 
-def measure(seed):
-    """{name: number} of one seed."""
+def by_preference(x, better, worse):
+    """A step of DPO."""
+    space["dpo_update"](x, better, worse, space["DPO_BETA"])
+
+
+def measure(seed, update=by_preference):
+    """{name: number} of one seed; `update` takes a step on 16 pairs."""
     half, found = space["BATCH"] // 2, {}
     pairs = space["make_pairs"](PAIRS, seed)
     fresh = [each[:FRESH] for each in space["make_pairs"](PAIRS, seed + 1000)]
@@ -56,7 +61,7 @@ def measure(seed):
         if len(order) < half:
             order = rng.permutation(len(pairs[0]))  # an epoch, as in train_dpo
         rows, order = order[:half], order[half:]
-        space["dpo_update"](*(each[rows] for each in pairs), space["DPO_BETA"])
+        update(*(each[rows] for each in pairs))
     return found
 
 
