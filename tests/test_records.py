@@ -4,6 +4,7 @@ import ast
 import csv
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -96,6 +97,16 @@ def test_records_are_of_the_code_that_is_there(name, import_recipe):
         f"the record {name} is older than the code of its chapter: make records NB={name} ARGS=--write"
     )
     assert {row["seed"] for row in rows} >= {1, 2, 3} | ({4, 5} if name not in THREE else set())
+
+
+def test_seeds_of_what_pretraining_is_worth():
+    """Three seeds on half of the sentences, three on all, as the recipe says; seed 0 only tries rates."""
+    text = (ROOT / "src" / "coursetools" / "recipes" / "record_09_pretraining.py").read_text(encoding="utf-8")
+    half, whole = ast.literal_eval(re.search(r"^HALF, ALL = (.*?)  #", text, re.M)[1])
+    for row in records.load("09_pretraining"):
+        claim = row["claim"]
+        seeds = {0} if "peak" in claim else whole if "all sentences" in claim else half
+        assert list(records.values("09_pretraining", claim)) == list(seeds), claim
 
 
 def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch):
