@@ -22,7 +22,7 @@ NARROW = [
     # core it spreads by factors, from 2.5 to 94; 1 is where the sentence would be wrong
     "AUC of the attack, lower end of its interval",  # 15: a guess is at 0.5; 0.55 is near the lowest of five seeds
 ]  # claims whose bound may lie near, and why
-THREE = ["06_rate", "09_pretraining"]  # experiments of three seeds, which their chapter says
+THREE = ["09_pretraining"]  # experiments of three seeds, which their chapter says
 NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from sklearn.model_selection import StratifiedKFold
 from coursetools.recipes import record
 
-NAMES = [*record.SHARED["06"], "middle", "source_network", "fit_source"]
+NAMES = [*record.SHARED["06"], "source_images", "source_network", "fit_source"]
 VARIANTS = {  # name: (how the network is made, how it is trained)
     "whole": ({}, {}),
     "no augmentation": ({}, {"augment": False}),

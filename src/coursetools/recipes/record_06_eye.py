@@ -10,19 +10,19 @@ import tensorflow as tf
 from coursetools.recipes import record
 from groundup.models import efficientnet
 
-NAMES = [*record.SHARED["06"], "large", "learn_head", "few", "open_upper", "to_fine_tune"]
+NAMES = [*record.SHARED["06"], "eye_images", "learn_head", "few", "open_upper", "to_fine_tune"]
 SIZES = (5, 15, 50)
 SCRATCH_STEPS, TUNING_STEPS, TUNING_RATE = 140, 40, 0.0003  # 140: as in the chapter with all of two folds
 
 space, code = record.definitions("06", NAMES)
-images, large, labels = space["images"], space["large"], space["labels"]
+images, eye_images, labels = space["images"], space["eye_images"], space["labels"]
 VERSIONS = [(quarters, mirror) for mirror in (0, 1) for quarters in range(4)]
 kept = {}
 
 
 def features_of(network):
     """Features of all pictures in their eight versions, (8, n, 1280)."""
-    views = ([space["turned"](image, *version) for image in large] for version in VERSIONS)
+    views = ([space["turned"](image, *version) for image in eye_images] for version in VERSIONS)
     return np.stack([space["outputs"](network, np.stack(view)) for view in views])
 
 
@@ -74,8 +74,8 @@ def measure(seed):
         answers["frozen, not augmented"] = space["learn_head"](kept["eye"][0, rows], labels[rows]).predict(
             kept["eye"][0, test]
         )
-        model = trained("fine-tuned", start, large, rows, seed, TUNING_RATE, TUNING_STEPS)
-        answers["fine-tuned"] = space["outputs"](model, large[test]).argmax(axis=1)
+        model = trained("fine-tuned", start, eye_images, rows, seed, TUNING_RATE, TUNING_STEPS)
+        answers["fine-tuned"] = space["outputs"](model, eye_images[test]).argmax(axis=1)
         keras.utils.set_random_seed(seed)
         model = trained("from scratch", space["small_network"](), images, rows, seed, 0.003, SCRATCH_STEPS)
         answers["from scratch"] = space["outputs"](model, images[test]).argmax(axis=1)
