@@ -1,7 +1,9 @@
 """The pages of `make run` need no network, and every figure says in words what it shows."""
 
+import base64
 import copy
 import html
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 from coursetools import notebook, pages, tidy
 from coursetools.notebook import nbformat
 
@@ -145,3 +148,15 @@ def test_outputs_of_every_kind_are_on_the_page():
         assert words in page, words
     assert "in colours" not in page and "a traceback" in page and "its end &lt;" in page and "\x1b" not in page
     assert page.count("<title>") == 1 and "<title>name &lt;b&gt;</title>" in page
+
+
+def test_pictures_of_a_refreshed_notebook_lose_their_alpha_and_no_pixel():
+    picture, stream = Image.new("RGBA", (60, 40), (200, 30, 90, 255)), io.BytesIO()
+    picture.putpixel((7, 5), (1, 2, 3, 255))
+    picture.save(stream, "PNG", compress_level=0)
+    shown = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(stream.getvalue()).decode()})
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("draw()", outputs=[shown])])
+    png = base64.b64decode(pages.lighter(nb).cells[0].outputs[0].data["image/png"])
+    stored = Image.open(io.BytesIO(png))
+    assert len(png) < len(stream.getvalue()) and stored.mode == "RGB"
+    assert stored.tobytes() == picture.convert("RGB").tobytes()

@@ -148,6 +148,15 @@ def without_alpha(png):
     return base64.b64encode(smaller.getvalue()).decode() if smaller.tell() < len(content) else png
 
 
+def lighter(nb):
+    """Store a notebook's pictures without their alpha, see `without_alpha`."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = without_alpha(output.data["image/png"])
+    return nb
+
+
 def page(nb, name):
     """A notebook as one HTML page that needs nothing else; a formula that cannot be set is shown as it was written.
 

@@ -230,7 +230,7 @@ def run(options, pairs):
             record, executed = run_chapter(path, nb, values, out, Path(scratch), timeout, options.profile)
             if options.refresh and not record["error"]:
                 try:
-                    tidy.save(executed, path)
+                    tidy.save(pages.lighter(executed), path)
                 except ValueError as error:
                     record["error"] = f"not written back: {error}"
                     print(f"{path.stem}: {record['error']}", flush=True)
