@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import types
 
 import pytest
 from coursetools import profiling
@@ -53,3 +54,14 @@ def test_outside_a_kernel_nothing_begins(tmp_path):
     before = threading.active_count()
     profiling.begin(tmp_path / "profile.json")
     assert threading.active_count() == before and not (tmp_path / "profile.json").exists()
+
+
+def test_the_watcher_never_imports_tensorflow(monkeypatch):
+    """An import in its thread once met the main thread's, and neither ended."""
+    name, started = "tensorflow.python.profiler.internal._pywrap_profiler", []
+    monkeypatch.setitem(sys.modules, name, None)  # an import would raise, which is taken for "cannot be had"
+    assert profiling._open() is None
+    session = types.SimpleNamespace(start=lambda *args: started.append(args))
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(ProfilerSession=lambda: session))
+    monkeypatch.setattr("builtins.__import__", lambda *args: pytest.fail(f"imports {args[0]}"))
+    assert profiling._open() is session and started

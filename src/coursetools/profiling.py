@@ -94,11 +94,12 @@ def _kind(frame, idle):
 
 
 def _open():
-    """A running session of TensorFlow's profiler, or None where it cannot be had."""
+    """A running session of TensorFlow's profiler, or None where it cannot be had, as before TensorFlow is imported."""
+    profiler = sys.modules.get("tensorflow.python.profiler.internal._pywrap_profiler")
+    if profiler is None:  # importing it here could meet the main thread's import of TensorFlow, and both would wait
+        return None
     with contextlib.suppress(Exception):  # it is not part of TensorFlow's public interface
-        from tensorflow.python.profiler.internal import _pywrap_profiler
-
-        session = _pywrap_profiler.ProfilerSession()
+        session = profiler.ProfilerSession()
         session.start("", {"host_tracer_level": 2, "python_tracer_level": 0, "device_tracer_level": 0})
         return session
     return None
