@@ -4,7 +4,6 @@ import ast
 import csv
 import hashlib
 import json
-import re
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ NARROW = [
     # core it spreads by factors, from 2.5 to 94; 1 is where the sentence would be wrong
     "AUC of the attack, lower end of its interval",  # 15: a guess is at 0.5; 0.55 is near the lowest of five seeds
 ]  # claims whose bound may lie near, and why
-THREE = ["09_pretraining"]  # experiments of three seeds, which their chapter says
 NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
 
 
@@ -96,17 +94,14 @@ def test_records_are_of_the_code_that_is_there(name, import_recipe):
     assert {row["code"] for row in rows} == {code_now(name, import_recipe)}, (
         f"the record {name} is older than the code of its chapter: make records NB={name} ARGS=--write"
     )
-    assert {row["seed"] for row in rows} >= {1, 2, 3} | ({4, 5} if name not in THREE else set())
+    assert {row["seed"] for row in rows} >= {1, 2, 3, 4, 5}
 
 
 def test_seeds_of_what_pretraining_is_worth():
-    """Three seeds on half of the sentences, three on all, as the recipe says; seed 0 only tries rates."""
-    text = (ROOT / "src" / "coursetools" / "recipes" / "record_09_pretraining.py").read_text(encoding="utf-8")
-    half, whole = ast.literal_eval(re.search(r"^HALF, ALL = (.*?)  #", text, re.M)[1])
+    """Five pairs on half of the sentences, five on all; seed 0 only tries rates."""
     for row in records.load("09_pretraining"):
-        claim = row["claim"]
-        seeds = {0} if "peak" in claim else whole if "all sentences" in claim else half
-        assert list(records.values("09_pretraining", claim)) == list(seeds), claim
+        seeds = [0] if "peak" in row["claim"] else [1, 2, 3, 4, 5]
+        assert list(records.values("09_pretraining", row["claim"])) == seeds, row["claim"]
 
 
 def test_rebuild_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch):
