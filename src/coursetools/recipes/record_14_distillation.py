@@ -33,6 +33,7 @@ NAMES = [
     "x_val",
     "softmax",
     "small_student",
+    "drawn",
     "learn",
     "students",
     "reviews",
