@@ -52,11 +52,11 @@ class Kernel:
             self.look()
 
     def look(self):
-        """Note the memory that is held now, and the peak of the kernel alone, which Linux keeps."""
+        """Note the memory held now, libraries counted once, and the peak of the kernel alone, which Linux keeps."""
         total = 0
         for process in self._tree():
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
+            with contextlib.suppress(psutil.Error):  # of what it started only what it does not share
+                total += process.memory_info().rss if process == self.process else process.memory_full_info().uss
         with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: it has ended, and has no VmHWM
             status = Path(f"/proc/{self.process.pid}/status").read_text()
             total = max(total, int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024)
