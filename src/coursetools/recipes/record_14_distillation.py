@@ -1,4 +1,4 @@
-"""Measures a record of chapter 14, half a minute a seed on one core: make records NB=14_distillation
+"""Measures a record of chapter 14, a quarter of a minute a seed on one core: make records NB=14_distillation
 
 Section 3: students of the ResNet and of the film classifier, alone and taught. A seed draws which pictures have labels,
 the first weights and the batches. The classifier's answers on its training sentences are computed once.
@@ -33,6 +33,7 @@ NAMES = [
     "x_val",
     "softmax",
     "small_student",
+    "drawn",
     "learn",
     "students",
     "reviews",
