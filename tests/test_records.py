@@ -19,8 +19,6 @@ NARROW = [
     "R² on new points",  # 03: one minus a ratio of errors, which spreads by factors
     "engine's all-reduce of these arrays over that of one array of the same size",  # 11: where two processes share a
     # core it spreads by factors, from 2.5 to 94; 1 is where the sentence would be wrong
-    "mean latency in units of D, load 0.7 over load 0.3",  # 14: the waiting of 75 requests spreads by factors where all
-    # programs share a core, from 1.2 to 2.1; 1 is where the sentence would be wrong
     "AUC of the attack, lower end of its interval",  # 15: a guess is at 0.5; 0.55 is near the lowest of five seeds
 ]  # claims whose bound may lie near, and why
 NAMES = sorted(path.stem for path in (ROOT / "data" / "records").glob("*.csv"))
