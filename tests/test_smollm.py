@@ -135,6 +135,17 @@ def test_a_step_compiled_by_xla_is_the_same(smollm, chat, file, ids):
         np.testing.assert_allclose(values[:, :12], others[1][:, :12], atol=1e-4)
 
 
+def test_one_row_in_quarters_is_the_product_with_lora_too(smollm):
+    rng = np.random.default_rng(0)
+    kernel, x = rng.normal(size=(24, 10)).astype("float32"), rng.normal(size=(3, 24)).astype("float32")
+    layer = smollm.Dense(kernel, "part")
+    np.testing.assert_allclose([layer(row[None])[0] for row in x], x @ kernel, rtol=1e-5, atol=1e-5)
+    layer.enable_lora(2)
+    layer.lora_kernel_b.assign(rng.normal(size=(2, 10)))
+    np.testing.assert_allclose([layer(row[None])[0] for row in x], layer(x), rtol=1e-5, atol=1e-5)
+    assert np.abs(np.asarray(layer(x)) - x @ kernel).max() > 0.01  # what LoRA adds is in it
+
+
 def test_two_answers_at_once_are_refused(smollm, chat):
     first, second = (chat.generate([5, 6], tokens=4, stop=()) for _ in range(2))
     assert next(first) == next(second)

@@ -58,12 +58,14 @@ def weights():
 
 
 def rotate(x, positions, base):
-    """RoPE (Su et al., 2021): pair i of the features of a token at position p, turned by p * base**(-2 i / d).
+    """RoPE: turn pair i of the features of a token at position p by the angle p * base**(-2 i / d).
 
     Args:
         x: (batch, heads, T, d) queries or keys; features 2 i and 2 i + 1 are a pair.
         positions: (T,) of the tokens.
         base: float; the slowest pair turns by about p / base.
+
+    Returns the same shape. Su et al., "RoFormer" (2021).
     """
     half = x.shape[-1] // 2
     angle = ops.cast(positions, "float32")[:, None] * base ** (-np.arange(half, dtype="float32") / half)  # (T, d / 2)
@@ -73,7 +75,8 @@ def rotate(x, positions, base):
 
 
 class Dense(layers.Dense):
-    """Multiplies by a kernel (inputs, outputs). For one row in quarters of the inputs: XLA takes less time so."""
+    """Keras' Dense of a given kernel (inputs, outputs), no bias. A single row is multiplied in four quarters of its
+    inputs (their number is a multiple of 4), which are summed: XLA takes less time for that."""
 
     def __init__(self, kernel, name):
         super().__init__(kernel.shape[1], use_bias=False, kernel_initializer=lambda *_, **__: kernel, name=name)
