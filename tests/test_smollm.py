@@ -135,7 +135,7 @@ def test_a_step_compiled_by_xla_is_the_same(smollm, chat, file, ids):
         np.testing.assert_allclose(values[:, :12], others[1][:, :12], atol=1e-4)
 
 
-def test_one_row_in_quarters_is_the_product_with_lora_too(smollm):
+def test_one_row_in_parts_is_the_product_with_lora_too(smollm):
     rng = np.random.default_rng(0)
     kernel, x = rng.normal(size=(24, 10)).astype("float32"), rng.normal(size=(3, 24)).astype("float32")
     layer = smollm.Dense(kernel, "part")
