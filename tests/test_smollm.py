@@ -118,6 +118,16 @@ def test_with_the_cache_as_without(chat, ids):
         np.testing.assert_allclose(found[:, 0], whole[:, t], atol=1e-4)
 
 
+@pytest.mark.parametrize("xla", (False, True))
+def test_a_short_text_is_looked_for_in_a_quarter_of_the_cache(smollm, file, xla):
+    """64 of 256 places up to the 64th token, all of them after it: the same logits as without a cache."""
+    ids = np.random.default_rng(2).integers(3, len(WORDS), 70)
+    deep, whole = smollm.Chat(file, places=256, xla=xla), in_numpy(file, ids)
+    found = [deep.step(ids[:60].tolist(), 0), *(deep.step([int(ids[at])], at) for at in range(60, 70))]
+    np.testing.assert_allclose(found, whole[59:], atol=2e-4)
+    np.testing.assert_allclose(deep.step(ids[:66].tolist(), 0), whole[65], atol=2e-4)
+
+
 def test_a_later_token_changes_nothing_before_it(chat, ids):
     before, changed = logits(chat, ids)[0], ids.copy()
     changed[:, 9] = 3 + (changed[:, 9] - 2) % (len(WORDS) - 3)

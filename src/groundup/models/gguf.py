@@ -45,8 +45,7 @@ class _Cursor:
         self.content, self.at = memoryview(content), 0
 
     def take(self, size):
-        if size > len(self.content) - self.at:
-            left = len(self.content) - self.at
+        if size > (left := len(self.content) - self.at):
             raise GgufError(f"At byte {self.at} the file announces {size:,} bytes more, and has {left:,}.")
         self.at += size
         return self.content[self.at - size : self.at]
@@ -70,9 +69,8 @@ class _Cursor:
             raise GgufError(f"Before byte {self.at} stands a value of type {kind}, which is not read here.")
         kind, count = self.number("I"), self.number("Q")
         if kind in NUMBERS:  # all at once, for lists of thousands
-            code = NUMBERS[kind]
-            size = struct.calcsize("<" + code)
-            return [each for (each,) in struct.iter_unpack("<" + code, self.take(count * size))]
+            code = "<" + NUMBERS[kind]
+            return [each for (each,) in struct.iter_unpack(code, self.take(count * struct.calcsize(code)))]
         if count * 8 > len(self.content) - self.at:  # a text takes at least its length
             raise GgufError(f"At byte {self.at} a list of {count:,} is announced, and the file is too short for it.")
         return [self.value(kind, inside=True) for _ in range(count)]

@@ -127,17 +127,21 @@ class Block(layers.Layer):
     def attention(self, x, cache, at):
         rows, each, places = ops.shape(cache[0])  # laid so that XLA neither copies nor transposes the cache
         groups, T = self.groups, ops.shape(x)[0] * self.groups // rows
-        parts = ops.reshape(self.qkv(x), (-1, T, self.heads + 2 * groups, each))
-        parts = ops.transpose(parts, (0, 2, 1, 3))  # (batch, heads and groups, T, each): queries, keys, values
+        parts = ops.transpose(ops.reshape(self.qkv(x), (-1, T, self.heads + 2 * groups, each)), (0, 2, 1, 3))
         positions = ops.cast(at, "int32") + ops.arange(T, dtype="int32")
-        turned = rotate(parts[:, :-groups], positions, self.base)
+        turned = rotate(parts[:, :-groups], positions, self.base)  # queries and keys (batch, heads + groups, T, each)
         k, v = (ops.reshape(new, (rows, T, each)) for new in (turned[:, self.heads :], parts[:, -groups:]))
         keys = ops.slice_update(cache[0], (0, 0, at), ops.transpose(k, (0, 2, 1)))
         values = ops.slice_update(cache[1], (0, at, 0), v)
         q = ops.reshape(turned[:, : self.heads], (rows, -1, each))  # the heads of a group, one after another
-        seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
-        scores = ops.where(seen, ops.matmul(q, keys) / each**0.5, -1e9)
-        mixed = ops.reshape(ops.matmul(ops.softmax(scores), values), (-1, self.heads, T, each))
+
+        def mix(places):  # with the first places of the cache alone
+            seen = ops.arange(places) <= ops.tile(positions, [self.heads // groups])[:, None]
+            scores = ops.where(seen, ops.matmul(q, keys[..., :places]) / each**0.5, -1e9)
+            return ops.reshape(ops.matmul(ops.softmax(scores), values[:, :places]), (-1, self.heads, T, each))
+
+        few = places // 4  # the empty rest of a long cache costs a short text nothing
+        mixed = ops.cond(at + T <= few, lambda: mix(few), lambda: mix(places)) if few >= 64 else mix(places)
         return self.out(ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, self.heads * each))), [keys, values]
 
 
@@ -280,8 +284,7 @@ class Chat:
         begins = int(min(len(row) - n - 1 for row, n in zip(rows, last, strict=True)))
         while any(row[:begins] != rows[0][:begins] for row in rows):
             begins -= 1
-        found = [None] * len(rows)
-        cache = self.model(np.array([rows[0][:begins]], "int32"))[1] if begins else None
+        found, cache = [None] * len(rows), self.model(np.array([rows[0][:begins]], "int32"))[1] if begins else None
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for some in (order[i : i + batch] for i in range(0, len(order), batch)):
             T = len(rows[some[-1]]) - 1 - begins
