@@ -139,3 +139,11 @@ def test_the_first_text_names_commands(call):
     assert len(found) > 15 and {"run", "test", "lab", "site", "doctor", "grade"} <= {target for target, _ in found}
     listed = call("help")
     assert listed[2] == 0
+
+
+def test_one_chapter_s_number_takes_no_cell_of_another():
+    """`make test NB=12` asks for chapter 12, not for "Cell 12" of every notebook."""
+    options = "--nbval --nbval-current-env --collect-only -q --about 12 notebooks".split()
+    command = [sys.executable, "-m", "pytest", *options]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8").stdout
+    assert set(re.findall(r"(\S+\.ipynb):", found)) == {"notebooks/12_language_model_that_answers.ipynb"}, found
