@@ -35,7 +35,8 @@ def top_level(tree):
     found = set()
     for node in tree.body:
         found.update(alias.asname or alias.name for alias in getattr(node, "names", []))
-        found.update(target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name))
+        for target in getattr(node, "targets", []):  # a name, or a tuple of names
+            found.update(part.id for part in ast.walk(target) if isinstance(part, ast.Name))
         found.add(getattr(node, "name", None))
     return found
 

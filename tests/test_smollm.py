@@ -119,13 +119,16 @@ def test_with_the_cache_as_without(chat, ids):
 
 
 @pytest.mark.parametrize("xla", (False, True))
-def test_a_short_text_is_looked_for_in_a_quarter_of_the_cache(smollm, file, xla):
+def test_a_short_text_reads_a_quarter_of_the_cache(smollm, file, xla):
     """64 of 256 places up to the 64th token, all of them after it: the same logits as without a cache."""
     ids = np.random.default_rng(2).integers(3, len(WORDS), 70)
     deep, whole = smollm.Chat(file, places=256, xla=xla), in_numpy(file, ids)
     found = [deep.step(ids[:60].tolist(), 0), *(deep.step([int(ids[at])], at) for at in range(60, 70))]
     np.testing.assert_allclose(found, whole[59:], atol=2e-4)
     np.testing.assert_allclose(deep.step(ids[:66].tolist(), 0), whole[65], atol=2e-4)
+    for _, values in deep.cache:  # who reads a place that holds no number gets none
+        values[:, 64:].assign(np.full((GROUPS, 192, 4), np.nan))
+    assert np.isfinite(deep.step([5], 63)).all() and np.isnan(deep.step([5], 64)).all()
 
 
 def test_a_later_token_changes_nothing_before_it(chat, ids):

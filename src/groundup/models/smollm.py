@@ -26,8 +26,7 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its chat template begins with
-START = 1  # the token <|im_start|>, before each message
-END = 2  # <|im_end|>, after it
+START, END = 1, 2  # the tokens <|im_start|>, before each message, and <|im_end|>, after it
 
 
 class SmolError(RuntimeError):
@@ -140,7 +139,7 @@ class Block(layers.Layer):
             scores = ops.where(seen, ops.matmul(q, keys[..., :places]) / each**0.5, -1e9)
             return ops.reshape(ops.matmul(ops.softmax(scores), values[:, :places]), (-1, self.heads, T, each))
 
-        few = places // 4  # the empty rest of a long cache costs a short text nothing
+        few = places // 4  # a text that ends here does not read the empty rest of a long cache
         mixed = ops.cond(at + T <= few, lambda: mix(few), lambda: mix(places)) if few >= 64 else mix(places)
         return self.out(ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, self.heads * each))), [keys, values]
 
@@ -284,7 +283,8 @@ class Chat:
         begins = int(min(len(row) - n - 1 for row, n in zip(rows, last, strict=True)))
         while any(row[:begins] != rows[0][:begins] for row in rows):
             begins -= 1
-        found, cache = [None] * len(rows), self.model(np.array([rows[0][:begins]], "int32"))[1] if begins else None
+        found = [None] * len(rows)
+        cache = self.model(np.array([rows[0][:begins]], "int32"))[1] if begins else None
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for some in (order[i : i + batch] for i in range(0, len(order), batch)):
             T = len(rows[some[-1]]) - 1 - begins
