@@ -242,6 +242,23 @@ def test_requests_that_come_together_are_computed_together_and_not_mixed_up(text
     assert metric(port, "predict_batch_count") == before + 2
 
 
+def test_the_time_in_the_model_is_measured_and_not_the_waiting(texts, tmp_path):
+    port, found, gate = texts[1], {}, tmp_path / "go"
+    names = ("predict_batch_count", "predict_model_seconds_count", "predict_model_seconds_sum", "predict_seconds_sum")
+    before = [metric(port, name) for name in names]
+    threads = [asking(port, [f"until {gate}"], found)]
+    until(port, "predict_batch_count", before[0] + 1)
+    threads.append(asking(port, ["b"], found))
+    until(port, "predict_waiting", 1)
+    time.sleep(0.5)
+    gate.touch()
+    for thread in threads:
+        thread.join()
+    batches, timed, in_model, in_all = (metric(port, name) - old for name, old in zip(names, before, strict=True))
+    assert batches == timed == 2
+    assert 0.5 <= in_model <= in_all - 0.5  # the second waited as long as the first was answered
+
+
 def test_a_model_that_is_slow_busy_or_fails(texts, tmp_path):
     port, found, gate = texts[1], {}, tmp_path / "go"
     assert ask(port, {"texts": ["raise"]}) == (500, {"error": "The model failed: no"})
